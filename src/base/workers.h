@@ -1,0 +1,14 @@
+#pragma once
+
+#include "base/err.h"
+
+/* A pool of threads for what may block: writes, password hashes, jobs. */
+struct workers;
+
+typedef void workers_fn(void *arg);
+
+MUST_CHECK enum err workers_new(unsigned threads, unsigned queue_max, struct workers **ret_workers);
+/* Finishes what is queued, then joins the threads. */
+void workers_free(struct workers *workers);
+/* Runs fn(arg) on one of the threads; ERR_BUSY when the queue is full. Any thread. */
+MUST_CHECK enum err workers_submit(struct workers *workers, workers_fn *fn, void *arg);
