@@ -1,0 +1,72 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/bytes.h"
+#include "net/http_route.h"
+#include "net/loop.h"
+
+/* HTTP/1.1 for the API and the metrics: over a Unix socket, or over loopback TCP where requests of
+ * web pages are refused (an Origin header, a Host that is not this machine). Every refusal is
+ * {"error":{"code":"NOT_FOUND","text":"...","detail":"...","hint":"..."}} with the status of the
+ * error's row, and the header X-Claviger-Error: NOT_FOUND. */
+struct net_http;
+struct net_http_request;
+
+/* Answers now, or later from any thread: exactly one of net_http_answer, _json, _fail, _stream. */
+typedef void net_http_handler(struct net_http_request *request, void *ctx);
+
+struct net_http_config {
+    int fd;       /* listening socket (net_listen_unix, net_listen_socket); taken over on success */
+    bool is_unix; /* else loopback TCP */
+    const struct net_http_route *routes; /* borrowed */
+    unsigned routes_len;
+    void *ctx;                /* for the handlers */
+    unsigned connections_max; /* (0: 128) */
+    unsigned timeout_s;       /* for the next byte either way (0: 30); a handler may take longer */
+};
+
+/* Loop's thread, or before it runs. */
+MUST_CHECK enum err net_http_new(struct net_loop *loop, const struct net_http_config *config,
+                                 struct net_http **ret_http, struct err_detail *detail);
+/* Closes all connections. Requests that wait for their answer stay valid; their answers go nowhere.
+ * Loop's thread, or while it does not run; the loop must live until the last one is answered. */
+void net_http_free(struct net_http *http); /* NULL is allowed */
+
+/* Request: what these give is borrowed and lives until the answer. Any one thread at a time. */
+enum net_http_method net_http_method(const struct net_http_request *request);
+const char *net_http_path(const struct net_http_request *request); /* decoded, without query */
+/* Decoded value of "{name}" in the pattern; never NULL for a name that is in it. */
+const char *net_http_param(const struct net_http_request *request, const char *name);
+/* Decoded value in the query; NULL where absent, "" without "=". */
+const char *net_http_query(const struct net_http_request *request, const char *name);
+/* NULL where absent. */
+const char *net_http_header(const struct net_http_request *request, const char *name);
+struct bytes net_http_body(const struct net_http_request *request);
+/* Who is at the other end of the Unix socket; false on TCP. */
+bool net_http_peer(const struct net_http_request *request, uid_t *ret_uid, gid_t *ret_gid,
+                   pid_t *ret_pid);
+struct net_loop *net_http_loop(const struct net_http_request *request);
+/* Number of the request in this process, for the log. */
+uint64_t net_http_request_id(const struct net_http_request *request);
+
+/* Answers: end the request, any thread; the body is copied. `type`: "application/json". */
+void net_http_answer(struct net_http_request *request, int status, const char *type,
+                     struct bytes body);
+void net_http_answer_json(struct net_http_request *request, int status, const char *json);
+/* `detail` may be NULL; its text goes to the client, so it holds nothing secret. */
+void net_http_fail(struct net_http_request *request, enum err err, const struct err_detail *detail);
+
+/* A body in pieces: `read` gives up to `cap` (64 KiB) bytes, 0 at the end; an error cuts the
+ * connection, so that the client sees it. Called on the loop's thread whenever the client has taken
+ * the piece before. `done` is called once at the end, whether or not all was sent. */
+struct net_http_source {
+    enum err (*read)(void *ctx, uint8_t *to, size_t cap, size_t *ret_len);
+    void (*done)(void *ctx);
+    void *ctx;
+};
+void net_http_stream(struct net_http_request *request, int status, const char *type,
+                     const struct net_http_source *source);
+/* A response header for the answer to come, before it; at most 8, copied. */
+MUST_CHECK enum err net_http_set_header(struct net_http_request *request, const char *name,
+                                        const char *value);
