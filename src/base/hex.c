@@ -17,9 +17,10 @@ static int digit_value(int c)
 {
     int decimal = c - '0';
     int letter = (c | 0x20) - 'a';
-    int is_decimal = (decimal | (9 - decimal)) >> 31; /* 0 when in range, -1 when not */
-    int is_letter = (letter | (5 - letter)) >> 31;
-    return (~is_decimal & decimal) | (~is_letter & (letter + 10)) | (is_decimal & is_letter);
+    /* the top bit is set where the value is out of range */
+    int no_decimal = -(int)((unsigned)(decimal | (9 - decimal)) >> 31);
+    int no_letter = -(int)((unsigned)(letter | (5 - letter)) >> 31);
+    return (~no_decimal & decimal) | (~no_letter & (letter + 10)) | (no_decimal & no_letter);
 }
 
 enum err hex_decode(struct bytes text, uint8_t *to, size_t cap, size_t *ret_len)
