@@ -1,0 +1,45 @@
+#pragma once
+
+#include "base/bytes.h"
+
+/* Who acts, and what that kind of actor may do. The name goes into audit records as it stands. */
+
+#define VAULT_ACTOR_MAX 64
+
+enum vault_role {
+    VAULT_ROLE_NOBODY,
+    VAULT_ROLE_PEER,          /* a gateway over Diameter */
+    VAULT_ROLE_ADMINISTRATOR, /* root, or the daemon's own user, over the Unix socket */
+};
+
+enum vault_action {
+    VAULT_STATUS,
+    VAULT_NETWORK_READ,
+    VAULT_NETWORK_MANAGE, /* create, rotate, retire, destroy, set-passphrase */
+    VAULT_NODE_READ,      /* what is known of a node, never its key */
+    VAULT_NODE_MANAGE,
+    VAULT_KEY_RELEASE, /* keys in clear towards a gateway */
+    VAULT_KEY_IMPORT,
+    VAULT_KEY_EXPORT, /* sealed files for another Claviger */
+    VAULT_KEYRING_EXPORT,
+    VAULT_PEER_MANAGE,
+    VAULT_DOMAIN_ROTATE,
+    VAULT_ACTION_COUNT,
+};
+
+struct vault_actor {
+    enum vault_role role;
+    char name[VAULT_ACTOR_MAX + 1]; /* "uid:0", "gw1.metro-east.example" */
+};
+
+/* A process on the Unix socket, known by its credentials: root and `daemon_uid` are
+ * administrators, others nobody. */
+struct vault_actor vault_actor_local(unsigned uid, unsigned daemon_uid);
+/* A peer; `origin_host` is cut at VAULT_ACTOR_MAX. */
+struct vault_actor vault_actor_peer(struct bytes origin_host);
+/* The daemon itself: background work. */
+struct vault_actor vault_actor_daemon(void);
+
+/* ERR_DENIED where the actor's role does not have the action. */
+MUST_CHECK enum err vault_may(const struct vault_actor *actor, enum vault_action action,
+                              struct err_detail *detail);
