@@ -103,7 +103,6 @@ static enum err parse_line(struct parser *p, struct bytes raw)
 enum err ini_parse(const char *name, const char *text, size_t len, ini_fn *fn, void *ctx,
                    struct err_detail *detail)
 {
-    AUTO(buf_done) struct buf seen = {0};
     struct parser p = {.name = name, .fn = fn, .ctx = ctx, .detail = detail};
     enum err err = ERR_OK;
     while (len != 0 && err == ERR_OK) {
@@ -114,7 +113,7 @@ enum err ini_parse(const char *name, const char *text, size_t len, ini_fn *fn, v
         text += used;
         len -= used;
     }
-    seen = p.seen;
+    buf_done(&p.seen);
     return err;
 }
 
