@@ -7,7 +7,7 @@
 import sys
 import tomllib
 
-C_TYPES = {"text": "const char *", "path": "const char *", "bool": "bool ", "number": "int64_t ", "size": "int64_t ",
+C_TYPES = {"text": "const char *", "path": "const char *", "source": "const char *", "bool": "bool ", "number": "int64_t ", "size": "int64_t ",
            "seconds": "int64_t ", "choice": "unsigned ", "rate": "int64_t ", "list": "struct settings_list "}
 
 

@@ -140,14 +140,39 @@ static enum err parse_bool(const struct settings_row *row, const char *value, bo
     return ERR_OK;
 }
 
+static enum err parse_text(struct build *b, const char *value, const char **ret_text)
+{
+    char *copy = arena_strndup(b->arena, value, strlen(value));
+    if (copy == NULL)
+        return ERR_NO_MEMORY;
+    *ret_text = copy;
+    return ERR_OK;
+}
+
+static enum err parse_source(struct build *b, const char *value, const char **ret_source)
+{
+    static const char prefix[] = "file:";
+    const size_t len = sizeof prefix - 1;
+    if (strncmp(value, prefix, len) != 0)
+        return parse_text(b, value, ret_source);
+    const char *path = NULL;
+    TRY(absolute(b, value + len, &path));
+    char *joined = arena_take(b->arena, len + strlen(path) + 1);
+    if (joined == NULL)
+        return ERR_NO_MEMORY;
+    memcpy(joined, prefix, len);
+    memcpy(joined + len, path, strlen(path) + 1);
+    *ret_source = joined;
+    return ERR_OK;
+}
+
 static enum err assign(struct build *b, const struct settings_row *row, const char *value,
                        struct err_detail *detail)
 {
     void *at = (char *)b->settings + row->offset;
     switch (row->type) {
-    case SETTINGS_TEXT:
-        *(const char **)at = arena_strndup(b->arena, value, strlen(value));
-        return *(const char **)at != NULL ? ERR_OK : ERR_NO_MEMORY;
+    case SETTINGS_TEXT: return parse_text(b, value, at);
+    case SETTINGS_SOURCE: return parse_source(b, value, at);
     case SETTINGS_PATH: return absolute(b, value, at);
     case SETTINGS_BOOL: return parse_bool(row, value, at, detail);
     case SETTINGS_RATE:

@@ -7,6 +7,7 @@
 enum settings_type {
     SETTINGS_TEXT,
     SETTINGS_PATH,
+    SETTINGS_SOURCE, /* file:PATH, or another kind of source as it stands */
     SETTINGS_BOOL,
     SETTINGS_NUMBER,
     SETTINGS_SIZE,

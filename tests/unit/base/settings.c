@@ -28,7 +28,7 @@ static void values_are_typed_and_paths_absolute(void **state)
     assert_ok(parse(
         "[daemon]\nstate_directory = state\nsocket=/s\n[audit]\nreads=buffered\n"
         "segment_size = 1m\n[keeper]\nmodule_paths = ./token  /etc/x\ndiameter_rate=unlimited\n"
-        "[token]\nenvironment = SOFTHSM2_CONF=./softhsm2.conf A=b\nslot=-1\n",
+        "[token]\npin = file:pin\nenvironment = SOFTHSM2_CONF=./softhsm2.conf A=b\nslot=-1\n",
         &s, NULL));
     assert_string_equal(s.daemon.state_directory, "/etc/claviger/state");
     assert_string_equal(s.daemon.socket, "/s");
@@ -41,6 +41,7 @@ static void values_are_typed_and_paths_absolute(void **state)
     assert_int_equal(s.token.environment.len, 2);
     assert_string_equal(s.token.environment.items[0], "SOFTHSM2_CONF=/etc/claviger/softhsm2.conf");
     assert_string_equal(s.token.environment.items[1], "A=b");
+    assert_string_equal(s.token.pin, "file:/etc/claviger/pin");
     settings_done(&s);
 }
 

@@ -1,0 +1,118 @@
+#include "programs/common/prompt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+#define WORD_MAX 256
+
+/* One line of the terminal, without its newline; ERR_LIMIT past `cap`. */
+static enum err read_line(int tty, uint8_t *to, size_t cap, size_t *ret_len,
+                          struct err_detail *detail)
+{
+    size_t len = 0;
+    bool too_long = false;
+    for (;;) {
+        uint8_t c;
+        ssize_t got = read(tty, &c, 1);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return err_set(detail, ERR_CANCELLED, "no answer");
+        if (c == '\n')
+            break;
+        if (len == cap)
+            too_long = true;
+        else
+            to[len++] = c;
+    }
+    if (too_long)
+        return err_set(detail, ERR_LIMIT, "longer than %zu bytes", cap);
+    *ret_len = len;
+    return ERR_OK;
+}
+
+static enum err open_tty(int *ret_tty, struct err_detail *detail)
+{
+    int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if (tty < 0)
+        return err_set(detail, ERR_STATE,
+                       "there is no terminal to ask at; give it by a file (see --help)");
+    *ret_tty = tty;
+    return ERR_OK;
+}
+
+static void say(int tty, const char *text)
+{
+    if (write(tty, text, strlen(text)) < 0)
+        return; /* the answer will fail too */
+}
+
+enum err prompt_secret(const char *what, size_t max, struct secret **ret_secret,
+                       struct err_detail *detail)
+{
+    AUTO(file_closep) int tty = -1;
+    TRY(open_tty(&tty, detail));
+    AUTO(secret_freep) struct secret *secret = NULL;
+    TRY(secret_new(max, &secret));
+    struct termios before;
+    if (tcgetattr(tty, &before) != 0)
+        return err_errno(detail, "can't read the terminal's settings");
+    struct termios silent = before;
+    silent.c_lflag &= ~(tcflag_t)ECHO;
+    /* an interrupt must not leave the terminal without echo */
+    sigset_t stops, mask;
+    (void)sigemptyset(&stops);
+    (void)sigaddset(&stops, SIGINT);
+    (void)sigaddset(&stops, SIGTSTP);
+    (void)sigprocmask(SIG_BLOCK, &stops, &mask);
+    (void)tcsetattr(tty, TCSAFLUSH, &silent);
+    say(tty, what);
+    say(tty, ": ");
+    size_t len = 0;
+    enum err err = read_line(tty, secret_data(secret), max, &len, detail);
+    (void)tcsetattr(tty, TCSAFLUSH, &before);
+    say(tty, "\n");
+    (void)sigprocmask(SIG_SETMASK, &mask, NULL);
+    TRY(err);
+    if (len == 0)
+        return err_set(detail, ERR_CANCELLED, "%s: empty", what);
+    secret_shrink(secret, len);
+    *ret_secret = TAKE(secret);
+    return ERR_OK;
+}
+
+enum err prompt_new_secret(const char *what, size_t max, struct secret **ret_secret,
+                           struct err_detail *detail)
+{
+    char again[128];
+    (void)snprintf(again, sizeof again, "%s again", what);
+    AUTO(secret_freep) struct secret *first = NULL;
+    AUTO(secret_freep) struct secret *second = NULL;
+    TRY(prompt_secret(what, max, &first, detail));
+    TRY(prompt_secret(again, max, &second, detail));
+    if (!secret_equal(secret_view(first), secret_view(second)))
+        return err_set(detail, ERR_MISMATCH, "the two answers differ");
+    *ret_secret = TAKE(first);
+    return ERR_OK;
+}
+
+enum err prompt_confirm(const char *what, const char *word, struct err_detail *detail)
+{
+    AUTO(file_closep) int tty = -1;
+    TRY(open_tty(&tty, detail));
+    char line[WORD_MAX * 2];
+    (void)snprintf(line, sizeof line, "%s\ntype '%s' to go on: ", what, word);
+    say(tty, line);
+    uint8_t answer[WORD_MAX];
+    size_t len = 0;
+    TRY(read_line(tty, answer, sizeof answer, &len, detail));
+    if (!bytes_equal(bytes_of(answer, len), bytes_str(word)))
+        return err_set(detail, ERR_CANCELLED, "not confirmed; nothing was done");
+    return ERR_OK;
+}
