@@ -5,6 +5,8 @@
 /* Keys that live in the token, by CKA_LABEL and CKA_ID. The handle inside is found again by itself
  * whenever it was lost. */
 struct hsm_key;
+struct rsa_private; /* crypto/rsa.h */
+struct rsa_public;
 
 #define HSM_ID_MAX       32
 #define HSM_ID_LEN       16 /* of keys made here: random */
@@ -25,25 +27,13 @@ MUST_CHECK enum err hsm_aes_generate(struct hsm *hsm, const char *label, struct 
 MUST_CHECK enum err hsm_rsa_generate(struct hsm *hsm, const char *label, unsigned bits,
                                      struct hsm_key **ret_key, struct err_detail *detail);
 
-/* The numbers of a private key as PKCS #1 names them, big-endian; all are wanted. Borrowed; the
- * caller keeps and wipes them. */
-struct hsm_rsa_parts {
-    struct bytes n, e, d, p, q, dp, dq, qi;
-};
-/* Put an existing private key into the token, as above. ERR_ARGUMENT for parts that don't fit. */
+/* Put an existing private key into the token, as above. ERR_LIMIT for its size. */
 MUST_CHECK enum err hsm_rsa_import(struct hsm *hsm, const char *label,
-                                   const struct hsm_rsa_parts *parts, struct hsm_key **ret_key,
+                                   const struct rsa_private *own, struct hsm_key **ret_key,
                                    struct err_detail *detail);
-
-/* Big-endian without leading zeros. */
-struct hsm_rsa_public {
-    uint8_t modulus[HSM_RSA_BITS_MAX / 8];
-    size_t modulus_len;
-    uint8_t exponent[16];
-    size_t exponent_len;
-};
+/* The public half, the caller's to free. Asks nothing of the token. */
 MUST_CHECK enum err hsm_rsa_public(struct hsm *hsm, struct hsm_key *key,
-                                   struct hsm_rsa_public *ret_public, struct err_detail *detail);
+                                   struct rsa_public **ret_public, struct err_detail *detail);
 
 struct hsm_key_info {
     enum hsm_class class;
