@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""Turn data/diameter.toml into C tables: gen_diameter.py diameter.toml diameter_dict.h diameter_dict.c"""
+"""Turn data/diameter.toml and data/diameter_conf.toml into C tables.
+
+usage: gen_diameter.py dict diameter.toml diameter_dict.h diameter_dict.c
+       gen_diameter.py conf diameter_conf.toml diameter_conf.c
+"""
 
 import sys
 import tomllib
@@ -103,7 +107,29 @@ def write_table(path, source, rows, grammars, results):
         f.write("};\n")
 
 
-def main(source, header, table):
+LISTS = {None: ("PROPERTY_SINGLE", "diameter_properties"), "apps": ("PROPERTY_APPS", "diameter_app"),
+         "inband": ("PROPERTY_INBAND", None), "peers": ("PROPERTY_PEERS", "diameter_peer_entry")}
+
+
+def write_conf(source, path):
+    with open(source, "rb") as f:
+        rows = tomllib.load(f)["property"]
+    with open(path, "w") as f:
+        f.write('/* Generated from data/diameter_conf.toml. */\n#include "diameter/properties.h"\n\n')
+        f.write("const struct property_row property_rows[] = {\n")
+        for row in rows:
+            if (".N." in row["name"]) != ("list" in row):
+                fail(source, f"{row['name']}: N and list go together")
+            kind, struct = LISTS[row.get("list")]
+            offset = f"offsetof(struct {struct}, {row['field']})" if struct else "0"
+            about = row["about"].replace('"', '\\"')
+            f.write(f"    {{\"{row['name']}\", PROPERTY_{row['type'].upper()}, {kind}, "
+                    f"{'true' if row.get('required') else 'false'}, {offset}, {row.get('min', 0)}u, "
+                    f"{row.get('max', 0xffffffff)}u, {row.get('default', 0)}u, \"{about}\"}},\n")
+        f.write("};\nconst size_t property_rows_len = sizeof property_rows / sizeof property_rows[0];\n")
+
+
+def write_dict(source, header, table):
     with open(source, "rb") as f:
         data = tomllib.load(f)
     rows, grammars, results = data["avp"], data["grammar"], data["result"]
@@ -117,4 +143,11 @@ def main(source, header, table):
     write_table(table, source, rows, grammars, results)
 
 
-main(*sys.argv[1:4])
+def main(kind, *paths):
+    if kind == "dict":
+        write_dict(*paths)
+    else:
+        write_conf(*paths)
+
+
+main(*sys.argv[1:])
