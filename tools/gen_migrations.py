@@ -39,6 +39,7 @@ def load(files):
 
 def main(target, files):
     out = ['/* Generated from src/store/migrations. */', '#include "store/migrate.h"', "",
+           '#pragma GCC diagnostic ignored "-Woverlength-strings"', "",
            "const struct migration migrations[] = {"]
     for schema, rows in sorted(load(files).items()):
         for number, (name, variants) in sorted(rows.items()):

@@ -11,10 +11,9 @@ struct store;
 #define STORE_SCHEMA_MAIN "main"
 
 struct store_config {
-    const char *url; /* "sqlite:/var/lib/claviger/store.db" */
-    const char
-        *schema; /* which migrations: NULL is STORE_SCHEMA_MAIN; src/store/migrations/README.md */
-    bool create; /* make the file (mode 0600, its folder must be there) where it is absent */
+    const char *url;    /* "sqlite:/var/lib/claviger/store.db" */
+    const char *schema; /* which migrations (their README.md); NULL is STORE_SCHEMA_MAIN */
+    bool create;        /* make the file (mode 0600, its folder must be there) where it is absent */
     /* 0 takes the default */
     unsigned queue_max;  /* store_submit beyond it: ERR_BUSY; 4,096 */
     unsigned batch_max;  /* transactions in one commit; 512 */
