@@ -35,8 +35,9 @@ struct net_conn_ops {
     void (*on_open)(struct net_conn *conn, void *ctx);
     /* (opt) The handshake that net_conn_starttls began is done. */
     void (*on_secured)(struct net_conn *conn, void *ctx);
-    /* (opt) The end; called once, after on_open or, for outgoing connections, without it. `detail`
-     * says more and is never NULL. Requests that are held may still be answered: into the void. */
+    /* (opt) The end; called once: after on_open, or, unless a listener accepted it, without it.
+     * `detail` says more and is never NULL. Requests that are held may still be answered: into the
+     * void. */
     void (*on_close)(struct net_conn *conn, void *ctx, enum net_close reason,
                      const struct err_detail *detail);
     /* (opt) After on_close and the last net_conn_release: nothing refers to the connection any
@@ -64,7 +65,8 @@ struct net_conn_setup {
 };
 
 /* An open socket becomes a connection; `fd` is taken over on success. With TLS it waits for the
- * handshake as server or client, as `tls` is. on_open comes in the next iteration at the earliest.
+ * handshake as server or client, as `tls` is (a client verifies the chain, but no name). on_open
+ * comes in the next iteration at the earliest.
  */
 MUST_CHECK enum err net_conn_adopt(struct net_loop *loop, int fd,
                                    const struct net_conn_setup *setup, struct net_conn **ret_conn);
@@ -79,8 +81,8 @@ struct net_target {
 MUST_CHECK enum err net_connect(struct net_loop *loop, const struct net_target *target,
                                 const struct net_conn_setup *setup, struct net_conn **ret_conn);
 
-/* Append to what is sent at the end of this iteration. ERR_CLOSED after close or abort began;
- * ERR_NO_MEMORY also aborts the connection. */
+/* Append to what is sent at the end of this iteration. ERR_CLOSED after close or abort began,
+ * ERR_STATE from net_conn_starttls to on_secured; ERR_NO_MEMORY also aborts the connection. */
 MUST_CHECK enum err net_conn_write(struct net_conn *conn, struct bytes data);
 /* The same without a copy: room for `len` bytes, of which net_conn_commit sends the first `used`.
  * No other net_conn_* call between the two. */

@@ -20,8 +20,7 @@ MUST_CHECK enum err net_loop_new(struct net_loop **ret_loop);
  * watches, listeners and HTTP servers must be freed before. Posted items that never ran are run. */
 void net_loop_free(struct net_loop *loop);
 void net_loop_freep(struct net_loop **loop);
-/* Runs on the calling thread until stopped. Blocks SIGPIPE for nobody: sockets are written with
- * MSG_NOSIGNAL. */
+/* Runs on the calling thread until stopped. Connections never raise SIGPIPE. */
 MUST_CHECK enum err net_loop_run(struct net_loop *loop);
 /* Ends net_loop_run after the current iteration, or the next run at once. Any thread. */
 void net_loop_stop(struct net_loop *loop);
@@ -49,7 +48,7 @@ MUST_CHECK enum err net_loop_post(struct net_loop *loop, net_fn *fn, void *arg);
  * what an iteration collected. At most 16 hooks. Loop's thread, or before it runs. */
 MUST_CHECK enum err net_loop_on_iteration(struct net_loop *loop, net_fn *fn, void *ctx);
 /* Monotonic nanoseconds, read once per iteration. Loop's thread. */
-uint64_t net_loop_now_ns(const struct net_loop *loop);
+uint64_t net_loop_now_ns(struct net_loop *loop);
 
 /* Timers: loop's thread. */
 struct net_timer;
