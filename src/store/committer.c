@@ -37,7 +37,7 @@ struct committer {
     unsigned queue_max;
     unsigned batch_max;
     struct committer_counts counts; /* under the lock */
-    struct job *batch[];
+    struct job *batch[COMMITTER_BATCH_MAX];
 };
 
 static struct metric commits_metric = {
@@ -285,7 +285,7 @@ enum err committer_start(struct store_conn *conn, const char *name, unsigned que
                          struct err_detail *detail)
 {
     register_metrics();
-    struct committer *w = calloc(1, sizeof *w + batch_max * sizeof w->batch[0]);
+    struct committer *w = calloc(1, sizeof *w);
     if (w == NULL) {
         conn_free(conn);
         return err_set(detail, ERR_NO_MEMORY, "writer of the store");
@@ -293,7 +293,7 @@ enum err committer_start(struct store_conn *conn, const char *name, unsigned que
     w->conn = conn;
     w->tail = &w->head;
     w->queue_max = queue_max;
-    w->batch_max = batch_max;
+    w->batch_max = batch_max < COMMITTER_BATCH_MAX ? batch_max : COMMITTER_BATCH_MAX;
     (void)pthread_mutex_init(&w->lock, NULL);
     (void)pthread_cond_init(&w->wake, NULL);
     /* signals are the main thread's */

@@ -5,6 +5,8 @@
 /* The thread that owns a store's writing connection and commits what is queued together. */
 struct committer;
 
+#define COMMITTER_BATCH_MAX 512
+
 struct committer_counts {
     uint64_t commits;
     uint64_t transactions;

@@ -134,17 +134,19 @@ static enum err add_stmt(struct store_conn *conn, const char *sql, struct store_
 {
     if (conn->stmts_len >= CONN_IDLE_MAX)
         drop_oldest_idle(conn);
+    void *cmd = NULL;
+    TRY(note_loss(conn, conn->engine->prepare(conn->link, sql, &cmd, detail)));
     struct store_stmt *stmt = calloc(1, sizeof *stmt);
     char *copy = strdup(sql);
-    enum err err = stmt == NULL || copy == NULL
-                       ? err_set(detail, ERR_NO_MEMORY, "statement")
-                       : conn->engine->prepare(conn->link, sql, &stmt->cmd, detail);
-    if (err != ERR_OK) {
+    if (stmt == NULL || copy == NULL) {
+        conn->engine->finalize(cmd);
         free(stmt);
         free(copy);
-        return note_loss(conn, err);
+        (void)err_set(detail, ERR_NO_MEMORY, "statement");
+        return ERR_NO_MEMORY;
     }
     stmt->conn = conn;
+    stmt->cmd = cmd;
     stmt->sql = copy;
     stmt->next = conn->stmts;
     conn->stmts = stmt;
@@ -158,8 +160,9 @@ enum err store_prepare(struct store_conn *conn, const char *sql, struct store_st
 {
     TRY(refuse_lost(conn, detail));
     struct store_stmt *stmt = find_idle(conn, sql);
-    if (stmt == NULL)
+    if (stmt == NULL) {
         TRY(add_stmt(conn, sql, &stmt, detail));
+    }
     *slot_of(conn, sql) = stmt;
     stmt->busy = true;
     stmt->used = ++conn->tick;

@@ -33,11 +33,6 @@ static void close_store(void *db)
     free(store);
 }
 
-static void close_storep(struct sqlite_store **store)
-{
-    close_store(*store);
-}
-
 static void close_dbp(sqlite3 **db)
 {
     (void)sqlite3_close(*db);
@@ -86,6 +81,16 @@ static enum err mark_or_verify(const char *path, bool fresh, struct err_detail *
     return ERR_OK;
 }
 
+static enum err open_file(struct sqlite_store *store, bool create, struct err_detail *detail)
+{
+    if (store->path == NULL)
+        return err_set(detail, ERR_NO_MEMORY, "store");
+    TRY(sqlite_lock(store->path, create, &store->lock_fd, detail));
+    bool fresh = false;
+    TRY(sqlite_inspect(store->path, create, &fresh, detail));
+    return mark_or_verify(store->path, fresh, detail);
+}
+
 static enum err open_store(const char *place, const struct store_config *config, void **ret_db,
                            struct err_detail *detail)
 {
@@ -93,7 +98,7 @@ static enum err open_store(const char *place, const struct store_config *config,
     (void)pthread_once(&once, configure_library);
     if (place[0] == '\0' || place[0] == ':')
         return err_set(detail, ERR_CONFIG, "sqlite: wants the path of a file");
-    AUTO(close_storep) struct sqlite_store *store = calloc(1, sizeof *store);
+    struct sqlite_store *store = calloc(1, sizeof *store);
     if (store == NULL)
         return err_set(detail, ERR_NO_MEMORY, "store");
     store->lock_fd = -1;
@@ -101,14 +106,12 @@ static enum err open_store(const char *place, const struct store_config *config,
     store->mmap_bytes = config->mmap_bytes;
     store->max_bytes = config->max_bytes;
     store->path = strdup(place);
-    if (store->path == NULL)
-        return err_set(detail, ERR_NO_MEMORY, "store");
-    TRY(sqlite_lock(store->path, config->create, &store->lock_fd, detail));
-    bool fresh = false;
-    TRY(sqlite_inspect(store->path, config->create, &fresh, detail));
-    TRY(mark_or_verify(store->path, fresh, detail));
-    *ret_db = TAKE(store);
-    return ERR_OK;
+    enum err err = open_file(store, config->create, detail);
+    if (err == ERR_OK)
+        *ret_db = store;
+    else
+        close_store(store);
+    return err;
 }
 
 static enum err apply_settings(const struct sqlite_store *store, enum engine_link_kind kind,
@@ -160,28 +163,33 @@ void sqlite_disconnect(void *link)
     free(l);
 }
 
-static void disconnectp(struct sqlite_link **link)
+static enum err fill_link(const struct sqlite_store *store, enum engine_link_kind kind,
+                          struct sqlite_link *link, struct err_detail *detail)
 {
-    sqlite_disconnect(*link);
+    TRY(open_db(store->path, &link->db, detail));
+    TRY(apply_settings(store, kind, link->db, detail));
+    if (kind == ENGINE_WRITER) {
+        TRY(prepare_own(link->db, "BEGIN IMMEDIATE", &link->begin, detail));
+    } else {
+        TRY(prepare_own(link->db, "BEGIN", &link->begin, detail));
+        TRY(prepare_own(link->db, "SELECT rowid FROM sqlite_schema LIMIT 1", &link->snapshot,
+                        detail));
+    }
+    return prepare_own(link->db, "COMMIT", &link->commit, detail);
 }
 
 enum err sqlite_connect(void *db, enum engine_link_kind kind, void **ret_link,
                         struct err_detail *detail)
 {
-    const struct sqlite_store *store = db;
-    AUTO(disconnectp) struct sqlite_link *link = calloc(1, sizeof *link);
+    struct sqlite_link *link = calloc(1, sizeof *link);
     if (link == NULL)
         return err_set(detail, ERR_NO_MEMORY, "connection to the store");
-    TRY(open_db(store->path, &link->db, detail));
-    TRY(apply_settings(store, kind, link->db, detail));
-    bool reads = kind != ENGINE_WRITER;
-    TRY(prepare_own(link->db, reads ? "BEGIN" : "BEGIN IMMEDIATE", &link->begin, detail));
-    TRY(prepare_own(link->db, "COMMIT", &link->commit, detail));
-    if (reads)
-        TRY(prepare_own(link->db, "SELECT rowid FROM sqlite_schema LIMIT 1", &link->snapshot,
-                        detail));
-    *ret_link = TAKE(link);
-    return ERR_OK;
+    enum err err = fill_link(db, kind, link, detail);
+    if (err == ERR_OK)
+        *ret_link = link;
+    else
+        sqlite_disconnect(link);
+    return err;
 }
 
 static enum err get_version(void *link, unsigned *ret_version, struct err_detail *detail)

@@ -8,7 +8,6 @@
 #include "store/committer.h"
 
 #define QUEUE_MAX_DEFAULT  4096
-#define BATCH_MAX_DEFAULT  512
 #define CACHE_KIB_DEFAULT  8192
 #define MMAP_BYTES_DEFAULT ((uint64_t)1 << 30)
 
@@ -43,7 +42,7 @@ static struct store_config with_defaults(const struct store_config *config)
     if (full.queue_max == 0)
         full.queue_max = QUEUE_MAX_DEFAULT;
     if (full.batch_max == 0)
-        full.batch_max = BATCH_MAX_DEFAULT;
+        full.batch_max = COMMITTER_BATCH_MAX;
     if (full.cache_kib == 0)
         full.cache_kib = CACHE_KIB_DEFAULT;
     if (full.mmap_bytes == 0)
@@ -51,13 +50,10 @@ static struct store_config with_defaults(const struct store_config *config)
     return full;
 }
 
-enum err store_open(const struct store_config *config, struct store **ret_store,
-                    struct err_detail *detail)
+static enum err open_parts(struct store *store, const struct store_config *config,
+                           struct err_detail *detail)
 {
     struct store_config full = with_defaults(config);
-    AUTO(store_closep) struct store *store = calloc(1, sizeof *store);
-    if (store == NULL)
-        return err_set(detail, ERR_NO_MEMORY, "store");
     store->engine = full.url != NULL ? find_engine(full.url) : NULL;
     if (store->engine == NULL)
         return err_set(detail, ERR_CONFIG, "\"%.100s\": the URL of a store begins with sqlite:",
@@ -67,10 +63,22 @@ enum err store_open(const struct store_config *config, struct store **ret_store,
     AUTO(conn_freep) struct store_conn *conn = NULL;
     TRY(conn_new(store->engine, store->db, ENGINE_WRITER, &conn, detail));
     TRY(migrate(conn, full.schema, migrations, migrations_len, &store->version, detail));
-    TRY(committer_start(TAKE(conn), full.schema, full.queue_max, full.batch_max, &store->writer,
-                        detail));
-    *ret_store = TAKE(store);
-    return ERR_OK;
+    return committer_start(TAKE(conn), full.schema, full.queue_max, full.batch_max, &store->writer,
+                           detail);
+}
+
+enum err store_open(const struct store_config *config, struct store **ret_store,
+                    struct err_detail *detail)
+{
+    struct store *store = calloc(1, sizeof *store);
+    if (store == NULL)
+        return err_set(detail, ERR_NO_MEMORY, "store");
+    enum err err = open_parts(store, config, detail);
+    if (err == ERR_OK)
+        *ret_store = store;
+    else
+        store_close(store);
+    return err;
 }
 
 void store_close(struct store *store)

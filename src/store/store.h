@@ -16,7 +16,7 @@ struct store_config {
     bool create;        /* make the file (mode 0600, its folder must be there) where it is absent */
     /* 0 takes the default */
     unsigned queue_max;  /* store_submit beyond it: ERR_BUSY; 4,096 */
-    unsigned batch_max;  /* transactions in one commit; 512 */
+    unsigned batch_max;  /* transactions in one commit; 512, which is the most */
     unsigned cache_kib;  /* page cache of each connection; 8,192 */
     uint64_t mmap_bytes; /* of the file mapped by each reader that asks for it; 1 GiB */
     uint64_t max_bytes;  /* the file grows to this size at most, then ERR_DISK_FULL; no limit */
@@ -53,7 +53,7 @@ MUST_CHECK enum err store_run(struct store *store, store_fn *fn, void *ctx,
 MUST_CHECK enum err store_run_alone(struct store *store, store_fn *fn, void *ctx,
                                     struct err_detail *detail);
 /* The same as store_run without waiting; any thread. On ERR_OK `done` is called exactly once, on
- * ERR_BUSY (queue full) and ERR_NO_MEMORY never. ctx lives until done. */
+ * ERR_BUSY (queue full), ERR_NO_MEMORY and ERR_CLOSED never. ctx lives until done. */
 MUST_CHECK enum err store_submit(struct store *store, store_fn *fn, void *ctx, store_done_fn *done,
                                  void *done_ctx);
 
