@@ -59,18 +59,23 @@ struct cms_item {
     struct bytes data;              /* CMS_DATA, CMS_TAG */
 };
 
-/* Embedded or on the heap (about 4 KiB); cms_reader_init, nothing to free. */
+/* Embedded or on the heap (about 4 KiB); cms_reader_init, nothing to free. Its fields are its own.
+ */
 struct cms_reader {
     struct {
-        uint64_t end; /* absolute offset; CMS_INDEFINITE */
+        uint64_t end;   /* offset where it ends, UINT64_MAX where two zero octets end it */
+        uint64_t bound; /* the nearest known end of it or an element around it */
     } open[8];
-    uint64_t pos;
-    uint64_t left; /* of the element being collected or streamed */
     unsigned depth;
-    unsigned state;
-    unsigned recipients;
-    uint8_t head[6]; /* tag and length bytes so far */
+    unsigned step;    /* what comes next */
+    uint64_t pos;     /* offset in the file */
+    uint64_t left;    /* bytes of the current element still to come */
+    bool collecting;  /* those bytes go to `element` */
+    bool streaming;   /* those bytes are ciphertext */
+    uint8_t head[10]; /* tag and length octets so far */
     unsigned head_len;
+    unsigned head_want;
+    unsigned recipients;
     uint8_t tag_len;
     enum err err; /* sticks */
     size_t element_len;

@@ -3,10 +3,6 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#include <openssl/err.h>
-#include <openssl/kdf.h>
-#include <openssl/rand.h>
-
 #include "crypto/crypto.h"
 
 static struct evp_set set;

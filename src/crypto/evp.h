@@ -6,7 +6,16 @@
 #define ERR_STATE openssl_err_state
 #include <openssl/types.h>
 #undef ERR_STATE
+#include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/param_build.h>
+#include <openssl/params.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
 
 /* Inside this folder only: what is fetched from OpenSSL once for the whole process. Fetching by
  * name for every operation costs more than the operation. */
