@@ -21,6 +21,16 @@ void audit_reader_freep(struct audit_reader **reader);
 MUST_CHECK enum err audit_read_next(struct audit_reader *reader, struct audit_record *ret_record,
                                     bool *ret_end, struct err_detail *detail);
 
+/* Where it stands: the next record, or the one that is wrong. */
+void audit_reader_position(const struct audit_reader *reader, uint64_t *ret_segment,
+                           uint64_t *ret_offset, uint64_t *ret_seq);
+/* Header of the segment it stands in; borrowed. */
+const struct segment_header *audit_reader_segment(const struct audit_reader *reader);
+/* Bytes after the last record that a crash left half written; known at the end. */
+uint64_t audit_reader_torn(const struct audit_reader *reader);
+/* Number of the last segment there is. */
+uint64_t audit_reader_last(const struct audit_reader *reader);
+
 /* What a `head-signature` record says; views into its text. ERR_SYNTAX. */
 struct audit_signature {
     struct audit_head head;

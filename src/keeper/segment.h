@@ -72,19 +72,27 @@ size_t segment_record_size(size_t actor_len, size_t text_len);
 MUST_CHECK enum err segment_record_encode(struct hash *hash, const struct audit_event *event,
                                           uint64_t seq, uint64_t time_us, uint8_t *to);
 
+/* Whether a record's length stands at `at` (4 bytes). */
+bool segment_record_length(const uint8_t *at, size_t *ret_length);
+/* A record of that length whose hash was checked; sets all but segment and offset. ERR_SYNTAX,
+ * ERR_TRUNCATED. */
+MUST_CHECK enum err segment_record_decode(const uint8_t *at, size_t length,
+                                          struct audit_record *ret_record);
+
 /* Reads one segment from its start, checking everything. Embedded; segment_scan_done at the end. */
 struct segment_scan {
     int fd; /* borrowed */
     struct segment_header header;
     bool live; /* the last of its chain: may end early, may be torn */
     struct hash *hash;
-    uint8_t *buf; /* the 32 bytes before buf_offset, then buf_len bytes of the file */
+    uint8_t *buf; /* buf_len bytes of the file from buf_offset on */
     uint64_t buf_offset;
     size_t buf_len;
     uint64_t offset; /* of the next record */
     uint64_t next_seq;
     uint8_t last_hash[AUDIT_HASH_SIZE]; /* of the last record, or of the header */
     uint64_t records;
+    bool tail_checked;
     uint64_t torn_bytes; /* after the end: from `offset` to the last byte that is not zero */
 };
 
@@ -92,7 +100,8 @@ struct segment_scan {
 MUST_CHECK enum err segment_scan_init(struct segment_scan *scan, int fd, bool live,
                                       struct err_detail *detail);
 void segment_scan_done(struct segment_scan *scan);
-/* ret_end is true after the last record. ERR_AUDIT: what stands at `offset` is neither a record nor
+/* ret_end is true after the last record; in a live segment a later call sees what was appended
+ * since. ERR_AUDIT: what stands at `offset` is neither a record nor
  * what a crash leaves. */
 MUST_CHECK enum err segment_scan_next(struct segment_scan *scan, struct audit_record *ret_record,
                                       bool *ret_end, struct err_detail *detail);
