@@ -3,17 +3,13 @@
 #include <stdlib.h>
 
 #include "crypto/pem_secret.h"
+#include "crypto/pkey.h"
 #include "crypto/rsa_key.h"
 
 struct rsa_private {
     EVP_PKEY *pkey;
     struct rsa_public *public;
 };
-
-static void pkey_freep(EVP_PKEY **pkey)
-{
-    EVP_PKEY_free(*pkey);
-}
 
 static void bn_freep(BIGNUM **number)
 {
@@ -55,22 +51,6 @@ enum err rsa_private_generate(unsigned bits, struct rsa_private **ret_key,
     return adopt(&pkey, ret_key, detail);
 }
 
-struct asked {
-    struct bytes passphrase;
-    bool asked;
-};
-
-static int give_passphrase(char *to, int cap, int writing, void *arg)
-{
-    (void)writing;
-    struct asked *asked = arg;
-    asked->asked = true;
-    if (asked->passphrase.len == 0 || asked->passphrase.len > (size_t)cap)
-        return -1;
-    memcpy(to, asked->passphrase.data, asked->passphrase.len);
-    return (int)asked->passphrase.len;
-}
-
 /* A key with a third prime has no CKA_ of a token for it. */
 static bool has_third_prime(EVP_PKEY *pkey)
 {
@@ -101,18 +81,8 @@ enum err rsa_private_from_pem(struct bytes pem, struct bytes passphrase,
 {
     if (pem.len > RSA_PEM_MAX)
         return err_set(detail, ERR_LIMIT, "private key file is larger than %zu bytes", RSA_PEM_MAX);
-    struct asked asked = {.passphrase = passphrase};
-    BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
-    if (bio == NULL)
-        return ERR_NO_MEMORY;
-    AUTO(pkey_freep) EVP_PKEY *pkey = PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, &asked);
-    BIO_free(bio);
-    if (pkey == NULL && asked.asked)
-        return evp_fail(detail, ERR_DENIED,
-                        passphrase.len == 0 ? "private key wants a passphrase"
-                                            : "private key does not open with this passphrase");
-    if (pkey == NULL)
-        return evp_fail(detail, ERR_SYNTAX, "private key");
+    AUTO(pkey_freep) EVP_PKEY *pkey = NULL;
+    TRY(pkey_from_pem(pem, passphrase, &pkey, detail));
     TRY(check_private(pkey, detail));
     return adopt(&pkey, ret_key, detail);
 }
@@ -168,24 +138,9 @@ void rsa_parts_done(struct rsa_parts *parts)
     *parts = (struct rsa_parts){0};
 }
 
-static void pkcs8_freep(PKCS8_PRIV_KEY_INFO **info)
-{
-    PKCS8_PRIV_KEY_INFO_free(*info);
-}
-
 enum err rsa_private_pkcs8(const struct rsa_private *key, struct secret **ret_der)
 {
-    AUTO(pkcs8_freep) PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(key->pkey);
-    int len = info != NULL ? i2d_PKCS8_PRIV_KEY_INFO(info, NULL) : -1;
-    if (len <= 0)
-        return evp_fail(NULL, ERR_CRYPTO, "PKCS#8");
-    AUTO(secret_freep) struct secret *der = NULL;
-    TRY(secret_new((size_t)len, &der));
-    unsigned char *at = secret_data(der);
-    if (i2d_PKCS8_PRIV_KEY_INFO(info, &at) != len)
-        return evp_fail(NULL, ERR_CRYPTO, "PKCS#8");
-    *ret_der = TAKE(der);
-    return ERR_OK;
+    return pkey_pkcs8(key->pkey, ret_der);
 }
 
 enum err rsa_private_to_pem(const struct rsa_private *key, struct secret **ret_pem)

@@ -86,7 +86,8 @@ struct x509_request {
     int64_t not_after;
     struct bytes issuer_cert; /* DER of the CA's certificate; empty for a self-signed CA */
 };
-/* Appends the certificate's DER. ERR_ARGUMENT where a name or the validity is not in order. */
+/* Appends the certificate's DER. ERR_ARGUMENT where a name or the validity is
+ * not in order or it would outlive its issuer; ERR_SIGNATURE where the signer has another key. */
 MUST_CHECK enum err x509_issue(const struct x509_request *request, const struct x509_signer *signer,
                                struct buf *to, struct err_detail *detail);
 
