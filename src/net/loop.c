@@ -177,6 +177,11 @@ bool net_loop_is_mine(const struct net_loop *loop)
     return owner == NULL || owner == &this_thread;
 }
 
+bool loop_runs_here(const struct net_loop *loop)
+{
+    return atomic_load(&loop->owner) == &this_thread;
+}
+
 struct buf loop_buf_take(struct net_loop *loop)
 {
     return loop->spare_len > 0 ? loop->spare[--loop->spare_len] : (struct buf){0};

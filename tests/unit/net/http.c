@@ -1,0 +1,387 @@
+#include "net/http.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/workers.h"
+#include "net/http_client.h"
+#include "net/listener.h"
+#include "support/test.h"
+
+#define STREAM_LEN ((size_t)3 * 1024 * 1024 + 17)
+
+static struct net_loops *loops;
+static struct net_http *http;
+static struct net_client *client;
+static struct workers *workers;
+static struct net_client_answer answer;
+static struct err_detail detail;
+static char *dir, *path;
+static size_t uploaded;
+static size_t streamed;
+static _Atomic unsigned streams_done;
+
+static void get_name(struct net_http_request *r, void *ctx)
+{
+    assert_ptr_equal(ctx, &uploaded);
+    const char *name = net_http_param(r, "name");
+    if (strcmp(name, "nobody") == 0) {
+        struct err_detail d = {0};
+        enum err err = err_set(&d, ERR_NOT_FOUND, "network \"%s\"", name);
+        net_http_fail(r, err, &d);
+        return;
+    }
+    uid_t uid = 0;
+    gid_t gid = 0;
+    pid_t pid = 0;
+    bool local = net_http_peer(r, &uid, &gid, &pid);
+    char text[256];
+    (void)snprintf(text, sizeof text, "{\"name\":\"%s\",\"q\":\"%s\",\"me\":%d}", name,
+                   net_http_query(r, "q") != NULL ? net_http_query(r, "q") : "-",
+                   local && uid == getuid() && pid == getpid());
+    net_http_answer_json(r, 200, text);
+}
+
+static void echo_later(void *arg)
+{
+    struct net_http_request *r = arg;
+    net_http_answer(r, 201, "application/json", net_http_body(r));
+}
+
+static void post_echo(struct net_http_request *r, void *ctx)
+{
+    (void)ctx;
+    assert_ok(workers_submit(workers, echo_later, r));
+}
+
+static void put_part(struct net_http_request *r, void *ctx)
+{
+    (void)ctx;
+    const char *offset = net_http_query(r, "offset");
+    if (offset == NULL || strtoull(offset, NULL, 10) != uploaded) {
+        net_http_fail(r, ERR_ARGUMENT, NULL);
+        return;
+    }
+    uploaded += net_http_body(r).len;
+    net_http_answer(r, 204, NULL, (struct bytes){0});
+}
+
+static enum err read_piece(void *ctx, uint8_t *to, size_t cap, size_t *ret_len)
+{
+    size_t left = STREAM_LEN - streamed;
+    size_t len = left < cap ? left : cap;
+    if (ctx != NULL && streamed > STREAM_LEN / 2)
+        return ERR_IO;
+    for (size_t i = 0; i < len; i++)
+        to[i] = (uint8_t)((streamed + i) % 251);
+    streamed += len;
+    *ret_len = len;
+    return ERR_OK;
+}
+
+static void stream_done(void *ctx)
+{
+    (void)ctx;
+    streams_done++;
+}
+
+static void get_stream(struct net_http_request *r, void *ctx)
+{
+    streamed = 0;
+    const struct net_http_source source = {read_piece, stream_done,
+                                           net_http_query(r, "fail") != NULL ? ctx : NULL};
+    net_http_stream(r, 200, "application/octet-stream", &source);
+}
+
+static const struct net_http_route routes[] = {
+    {NET_HTTP_GET, "/v1/networks/{name}", get_name, 0},
+    {NET_HTTP_POST, "/v1/echo", post_echo, 65536},
+    {NET_HTTP_PUT, "/v1/uploads/{id}", put_part, NET_CLIENT_CHUNK},
+    {NET_HTTP_GET, "/v1/stream", get_stream, 0},
+};
+
+static void serve(int fd, bool is_unix, const char *base)
+{
+    struct net_http_config config = {.fd = fd,
+                                     .is_unix = is_unix,
+                                     .routes = routes,
+                                     .routes_len = ARRAY_LEN(routes),
+                                     .ctx = &uploaded,
+                                     .timeout_s = 1};
+    assert_ok(net_loops_new(1, &loops));
+    assert_ok(net_http_new(net_loops_get(loops, 0), &config, &http, &detail));
+    assert_ok(net_loops_start(loops));
+    assert_ok(net_client_new(&(struct net_client_config){.base = base}, &client, &detail));
+}
+
+static int setup_unix(void **state)
+{
+    (void)state;
+    dir = test_tempdir();
+    path = test_path(dir, "api.sock");
+    uploaded = 0;
+    streams_done = 0;
+    assert_ok(workers_new(1, 16, &workers));
+    int fd = -1;
+    assert_ok(net_listen_unix(path, 0600, &fd, &detail));
+    serve(fd, true, path);
+    return 0;
+}
+
+static int setup_tcp(void **state)
+{
+    (void)state;
+    dir = test_tempdir();
+    path = NULL;
+    assert_ok(workers_new(1, 16, &workers));
+    int fd = -1;
+    assert_ok(net_listen_socket("127.0.0.1", 0, &fd, &detail));
+    char base[64];
+    (void)snprintf(base, sizeof base, "http://127.0.0.1:%u/", (unsigned)net_socket_port(fd));
+    path = strdup(base);
+    serve(fd, false, base);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    net_client_answer_done(&answer);
+    net_client_free(client);
+    workers_free(workers);
+    net_loops_stop(loops);
+    net_http_free(http);
+    net_loops_free(loops);
+    free(path);
+    test_tempdir_remove(dir);
+    return 0;
+}
+
+static void assert_body(const char *text)
+{
+    assert_true(answer.body.len == strlen(text) &&
+                memcmp(answer.body.data, text, answer.body.len) == 0);
+}
+
+static void get(const char *target)
+{
+    assert_ok(net_client_call(client, NET_HTTP_GET, target, (struct bytes){0}, &answer, &detail));
+}
+
+static void requests_are_answered(void **state)
+{
+    (void)state;
+    get("/v1/networks/metro%20east?q=a%22");
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(answer.type, "application/json");
+    assert_body("{\"name\":\"metro east\",\"q\":\"a\"\",\"me\":1}");
+    for (int i = 0; i < 3; i++) {
+        assert_ok(net_client_call(client, NET_HTTP_POST, "/v1/echo", bytes_str("{\"a\":1}"),
+                                  &answer, &detail));
+        assert_int_equal(answer.status, 201);
+        assert_body("{\"a\":1}");
+    }
+}
+
+static void refusals_say_why(void **state)
+{
+    (void)state;
+    get("/v1/networks/nobody");
+    assert_int_equal(answer.status, 404);
+    assert_int_equal(answer.err, ERR_NOT_FOUND);
+    assert_body("{\"error\":{\"code\":\"NOT_FOUND\",\"text\":\"not found\",\"detail\":\"network "
+                "\\\"nobody\\\"\",\"hint\":\"\"}}");
+    get("/v2");
+    assert_int_equal(answer.status, 404);
+    get("/v1/networks/%00");
+    assert_int_equal(answer.status, 400);
+    assert_ok(net_client_call(client, NET_HTTP_DELETE, "/v1/networks/x", (struct bytes){0}, &answer,
+                              &detail));
+    assert_int_equal(answer.status, 405);
+    assert_int_equal(answer.err, ERR_METHOD);
+    static uint8_t body[70000];
+    assert_ok(net_client_call(client, NET_HTTP_POST, "/v1/echo", BYTES(body), &answer, &detail));
+    assert_int_equal(answer.status, 413);
+    assert_int_equal(answer.err, ERR_LIMIT);
+    get("/v1/networks/still-here");
+    assert_int_equal(answer.status, 200);
+}
+
+/* Send `text` as it is; gives the status of the answer and waits for the end of the connection. */
+static int raw(const char *text, size_t len)
+{
+    int fd;
+    struct timeval patience = {.tv_sec = 5};
+    if (*path == '/') {
+        struct sockaddr_un addr = {.sun_family = AF_UNIX};
+        (void)snprintf(addr.sun_path, sizeof addr.sun_path, "%s", path);
+        fd = socket(AF_UNIX, SOCK_STREAM, 0);
+        assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof addr), 0);
+    } else {
+        struct sockaddr_in addr = {.sin_family = AF_INET,
+                                   .sin_port = htons((uint16_t)atoi(strrchr(path, ':') + 1)),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        fd = socket(AF_INET, SOCK_STREAM, 0);
+        assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof addr), 0);
+    }
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    assert_int_equal(send(fd, text, len, MSG_NOSIGNAL), (ssize_t)len);
+    (void)shutdown(fd, SHUT_WR);
+    char reply[4096] = "";
+    size_t got = 0;
+    for (ssize_t n;
+         got < sizeof reply - 1 && (n = recv(fd, reply + got, sizeof reply - 1 - got, 0)) > 0;)
+        got += (size_t)n;
+    (void)close(fd);
+    int status = 0;
+    (void)sscanf(reply, "HTTP/1.1 %d", &status);
+    return status;
+}
+
+static void malformed_requests_are_answered_and_closed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int status;
+    } cases[] = {
+        {"GET /v1/networks/a HTTP/1.1\r\nHost: localhost\r\n\r\n", 200},
+        {"GET /v1/networks/a HTTP/1.0\r\n\r\n", 200},
+        {"GET /v1/networks/a HTTP/1.1\r\n\r\n", 400},
+        {"GET /v1/networks/a HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400},
+        {"BREW /v1/networks/a HTTP/1.1\r\nHost: localhost\r\n\r\n", 405},
+        {"GET /v1/networks/a HTTP/3.1\r\nHost: localhost\r\n\r\n", 501},
+        {"POST /v1/echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+         501},
+        {"POST /v1/echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\r\nx", 413},
+        {"\x16\x03\x01", 0},
+        {"GET / HT", 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        assert_int_equal(raw(cases[i].text, strlen(cases[i].text)), cases[i].status);
+    static char lots[20000];
+    memset(lots, 'a', sizeof lots);
+    memcpy(lots, "GET / HTTP/1.1\r\nX: ", 19);
+    assert_int_equal(raw(lots, sizeof lots), 431);
+}
+
+static void files_go_up_in_chunks(void **state)
+{
+    (void)state;
+    char *file = test_path(dir, "big");
+    int fd = open(file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_int_equal(ftruncate(fd, (off_t)(2 * NET_CLIENT_CHUNK + 5)), 0);
+    assert_ok(net_client_upload(client, "/v1/uploads/7", fd, NULL, NULL, &answer, &detail));
+    assert_int_equal(answer.status, 204);
+    assert_int_equal(uploaded, 2 * NET_CLIENT_CHUNK + 5);
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    assert_ok(net_client_upload(client, "/v1/uploads/7", fd, NULL, NULL, &answer, &detail));
+    assert_int_equal(answer.status, 400);
+    (void)close(fd);
+    free(file);
+}
+
+static enum err take(void *ctx, struct bytes piece, struct err_detail *d)
+{
+    size_t *got = ctx;
+    for (size_t i = 0; i < piece.len; i++) {
+        if (piece.data[i] != (*got + i) % 251)
+            return err_set(d, ERR_CORRUPT, "at %zu", *got + i);
+    }
+    *got += piece.len;
+    return ERR_OK;
+}
+
+static enum err refuse(void *ctx, struct bytes piece, struct err_detail *d)
+{
+    (void)ctx;
+    (void)piece;
+    return err_set(d, ERR_DISK_FULL, "no room");
+}
+
+static void downloads_are_streamed(void **state)
+{
+    (void)state;
+    size_t got = 0;
+    assert_ok(net_client_download(client, "/v1/stream", take, NULL, &got, &answer, &detail));
+    assert_int_equal(got, STREAM_LEN);
+    assert_int_equal(answer.status, 200);
+    got = 0;
+    assert_err(net_client_download(client, "/v1/stream?fail=1", take, NULL, &got, &answer, &detail),
+               ERR_CLOSED);
+    assert_true(got < STREAM_LEN);
+    assert_err(net_client_download(client, "/v1/stream", refuse, NULL, NULL, &answer, &detail),
+               ERR_DISK_FULL);
+    assert_ok(net_client_download(client, "/v1/none", take, NULL, &got, &answer, &detail));
+    assert_int_equal(answer.err, ERR_NOT_FOUND);
+    for (int i = 0; i < 300 && streams_done < 3; i++)
+        (void)usleep(10000);
+    assert_int_equal(streams_done, 3);
+}
+
+static void web_pages_are_refused_on_loopback(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int status;
+    } cases[] = {
+        {"GET /v1/networks/a HTTP/1.1\r\nHost: localhost\r\n\r\n", 200},
+        {"GET /v1/networks/a HTTP/1.1\r\nHost: evil.example\r\n\r\n", 403},
+        {"GET /v1/networks/a HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n\r\n", 403},
+        {"GET /v1/networks/a HTTP/1.0\r\n\r\n", 403},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        assert_int_equal(raw(cases[i].text, strlen(cases[i].text)), cases[i].status);
+    get("/v1/networks/a");
+    assert_body("{\"name\":\"a\",\"q\":\"-\",\"me\":0}");
+}
+
+static void a_daemon_that_is_not_there_is_named(void **state)
+{
+    (void)state;
+    struct net_client *other = NULL;
+    char *gone = test_path(dir, "gone.sock");
+    assert_ok(net_client_new(&(struct net_client_config){.base = gone}, &other, &detail));
+    assert_err(net_client_call(other, NET_HTTP_GET, "/", (struct bytes){0}, &answer, &detail),
+               ERR_IO);
+    assert_non_null(strstr(detail.text, "is it running?"));
+    assert_non_null(strstr(detail.text, gone));
+    net_client_free(other);
+    free(gone);
+    assert_err(net_client_new(&(struct net_client_config){.base = "ftp://x"}, &other, &detail),
+               ERR_ARGUMENT);
+}
+
+static void unix_sockets_are_replaced_only_when_stale(void **state)
+{
+    (void)state;
+    int fd = -1;
+    assert_err(net_listen_unix(path, 0600, &fd, &detail), ERR_LOCKED);
+    char *stale = test_path(dir, "stale.sock"), *file = test_path(dir, "file");
+    assert_ok(net_listen_unix(stale, 0660, &fd, &detail));
+    struct stat st;
+    assert_int_equal(stat(stale, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0660);
+    (void)close(fd);
+    assert_ok(net_listen_unix(stale, 0600, &fd, &detail));
+    (void)close(fd);
+    (void)close(open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    assert_err(net_listen_unix(file, 0600, &fd, &detail), ERR_EXISTS);
+    free(stale);
+    free(file);
+}
+
+#define UNIX(test) cmocka_unit_test_setup_teardown(test, setup_unix, teardown)
+
+TEST_MAIN(UNIX(requests_are_answered), UNIX(refusals_say_why),
+          UNIX(malformed_requests_are_answered_and_closed), UNIX(files_go_up_in_chunks),
+          UNIX(downloads_are_streamed), UNIX(a_daemon_that_is_not_there_is_named),
+          UNIX(unix_sockets_are_replaced_only_when_stale),
+          cmocka_unit_test_setup_teardown(web_pages_are_refused_on_loopback, setup_tcp, teardown))
