@@ -51,16 +51,17 @@ struct diameter_properties {
     char tls_cert_file[DIAMETER_PATH_MAX], tls_key_file[DIAMETER_PATH_MAX];
     char tls_ca_file[DIAMETER_PATH_MAX], tls_crl_file[DIAMETER_PATH_MAX]; /* "": none */
     char cache_file[DIAMETER_PATH_MAX], cache_key_file[DIAMETER_PATH_MAX];
-    uint32_t cache_max_lifetime;   /* s, the most that a client caches (86,400) */
-    bool require_protection;       /* keys only over TLS: 5025 otherwise */
-    uint32_t max_peers;            /* connections (10,000) */
-    uint32_t message_size;         /* bytes (65,536) */
-    uint32_t idle_timeout_ms;      /* a connection without any message (0: watchdog only) */
-    uint32_t handshake_timeout_ms; /* connect, TLS and CER each (10,000) */
-    uint32_t outstanding;          /* requests under way per connection (4,096) */
-    uint32_t queue;                /* requests waiting for the keeper per loop (12,000) */
-    uint32_t answer_timeout_ms;    /* a client waits for an answer (5,000) */
-    uint32_t watchdog_ms;          /* RFC 3539 Tw (30,000) */
+    char secret_file[DIAMETER_PATH_MAX]; /* of a client, "": no authenticator */
+    uint32_t cache_max_lifetime;         /* s, the most that a client caches (86,400) */
+    bool require_protection;             /* keys only over TLS: 5025 otherwise */
+    uint32_t max_peers;                  /* connections (10,000) */
+    uint32_t message_size;               /* bytes (65,536) */
+    uint32_t idle_timeout_ms;            /* a connection without any message (0: watchdog only) */
+    uint32_t handshake_timeout_ms;       /* connect, TLS and CER each (10,000) */
+    uint32_t outstanding;                /* requests under way per connection (4,096) */
+    uint32_t queue;                      /* requests waiting for the keeper per loop (12,000) */
+    uint32_t answer_timeout_ms;          /* a client waits for an answer (5,000) */
+    uint32_t watchdog_ms;                /* RFC 3539 Tw (30,000) */
 };
 
 /* Embedded: zero-initialise, _done frees the peer table. ERR_CONFIG with "file: line N: ..." for an

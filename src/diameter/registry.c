@@ -88,3 +88,14 @@ unsigned diameter_registry_len(struct diameter_registry *registry)
     (void)pthread_mutex_unlock(&registry->lock);
     return len;
 }
+
+void diameter_registry_each(struct diameter_registry *registry,
+                            void (*each)(void *ctx, struct diameter_claim *claim), void *ctx)
+{
+    (void)pthread_mutex_lock(&registry->lock);
+    for (size_t i = 0; i < BUCKETS; i++) {
+        for (struct diameter_claim *c = registry->buckets[i]; c != NULL; c = c->next)
+            each(ctx, c);
+    }
+    (void)pthread_mutex_unlock(&registry->lock);
+}

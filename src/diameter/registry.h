@@ -25,3 +25,6 @@ MUST_CHECK enum err diameter_registry_claim(struct diameter_registry *registry,
 /* Harmless where nothing is claimed. */
 void diameter_registry_release(struct diameter_registry *registry, struct diameter_claim *claim);
 unsigned diameter_registry_len(struct diameter_registry *registry);
+/* Under the lock: `each` must not call back. */
+void diameter_registry_each(struct diameter_registry *registry,
+                            void (*each)(void *ctx, struct diameter_claim *claim), void *ctx);

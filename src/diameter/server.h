@@ -9,19 +9,20 @@
 struct diameter_server;
 
 struct diameter_server_config {
-    struct fleet *fleet;     /* borrowed, outlives the server */
-    struct net_loops *loops; /* borrowed; peers live on all of them, loop 0 accepts */
-    const char *properties;  /* path of diameter_server.conf; copied */
-    const int *keeper_fds;   /* one keeper connection per loop; taken over on success */
-    int clerk_fd;            /* one more, for authenticators and notes; taken over on success */
-    const int *tcp_fds, *tls_fds; /* listening sockets; taken over on success */
+    struct fleet *fleet;          /* borrowed, outlives the server */
+    struct net_loops *loops;      /* borrowed; peers live on all of them, loop 0 accepts */
+    const char *properties;       /* path of diameter_server.conf; copied */
+    const int *keeper_fds;        /* one keeper connection per loop; taken over on success */
+    int clerk_fd;                 /* one more, for authenticators and notes; taken over */
+    const int *tcp_fds, *tls_fds; /* listening sockets; taken over */
     unsigned tcp_len, tls_len;
     /* Used where the property file names no TLS files; copied. May be NULL. */
     const char *cert_file, *key_file, *ca_file, *crl_file;
 };
 
 /* Reads the property file and registers with the loops; serves as soon as they run. Before the
- * loops run. ERR_CONFIG names file and line. */
+ * loops run; where it fails the process can't go on with these loops and descriptors. ERR_CONFIG
+ * names file and line. */
 MUST_CHECK enum err diameter_server_new(const struct diameter_server_config *config,
                                         struct err_detail *detail,
                                         struct diameter_server **ret_server);
