@@ -24,6 +24,7 @@ enum err avp_next(struct bytes *at, struct avp *ret_avp)
             memcpy(head, at->data, at->len);
         ret_avp->code = be32_load(head);
         ret_avp->flags = head[4];
+        ret_avp->id = at->len >= 4 ? avp_id_find(ret_avp->code, 0) : AVP_UNKNOWN;
         return ERR_TRUNCATED;
     }
     const uint8_t *p = at->data;
