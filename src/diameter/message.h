@@ -5,17 +5,18 @@
 /* One Diameter message (RFC 6733, 3): framing, reading with every check a receiver owes, writing.
  * Reading takes no memory: all views point into the frame. Any thread. */
 
-#define DIAMETER_HEADER_LEN  20
-#define DIAMETER_VERSION     1
-#define DIAMETER_MESSAGE_MAX ((size_t)64 * 1024) /* default limit of a frame */
-#define DIAMETER_AVPS_MAX    512                 /* in one message, nested ones included */
-#define DIAMETER_DEPTH_MAX   4                   /* of groups */
-#define DIAMETER_FAILED_MAX  1024                /* bytes of an offending AVP that are sent back */
-#define DIAMETER_PORT        3868
-#define DIAMETER_PORT_TLS    5658
-#define DIAMETER_APP_BASE    0u
-#define DIAMETER_APP_MIP4    2u
-#define DIAMETER_APP_RELAY   0xffffffffu
+#define DIAMETER_HEADER_LEN   20
+#define DIAMETER_VERSION      1
+#define DIAMETER_MESSAGE_MAX  ((size_t)64 * 1024) /* default limit of a frame */
+#define DIAMETER_AVPS_MAX     512                 /* in one message, nested ones included */
+#define DIAMETER_DEPTH_MAX    4                   /* of groups */
+#define DIAMETER_FAILED_MAX   1024                /* bytes of an offending AVP that are sent back */
+#define DIAMETER_ANSWER_EXTRA 4096 /* an answer's bytes beyond those of its request */
+#define DIAMETER_PORT         3868
+#define DIAMETER_PORT_TLS     5658
+#define DIAMETER_APP_BASE     0u
+#define DIAMETER_APP_MIP4     2u
+#define DIAMETER_APP_RELAY    0xffffffffu
 
 #define DIAMETER_FLAG_R        0x80
 #define DIAMETER_FLAG_P        0x40

@@ -37,9 +37,6 @@ enum diameter_disconnect { /* Disconnect-Cause, 5.4.3 */
                            DIAMETER_DISCONNECT_NOT_WANTED = 2,
 };
 
-/* Room that `out` needs beyond the frame that is answered. */
-#define DIAMETER_ANSWER_EXTRA 4096
-
 struct diameter_peer {
     struct diameter_node *node; /* a reference */
     enum diameter_peer_state state;
