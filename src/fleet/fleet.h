@@ -25,6 +25,9 @@ struct fleet;
 #define FLEET_NODE_SEALED 47                           /* a sealed 16-byte key */
 #define FLEET_NODES_MAX   ((uint64_t)16 * 1024 * 1024) /* in one file or one generate call */
 
+/* Files whose names begin so are gone from the spool directory at the next start. */
+#define FLEET_SPOOL_PREFIX "spool-"
+
 struct fleet_config {
     const char *spool_dir;   /* must exist, mode 0700; copied */
     const char *backup_dir;  /* for `--backup`; NULL: backups are refused */

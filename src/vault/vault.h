@@ -1,7 +1,5 @@
 #pragma once
 
-#include <pthread.h>
-
 #include "keeper/client.h"
 #include "store/store.h"
 
@@ -30,11 +28,13 @@ MUST_CHECK enum err vault_open(struct store *store, struct keeper_client *keeper
 void vault_close(struct vault *vault); /* NULL is allowed */
 void vault_closep(struct vault **vault);
 
-/* A new domain with a new key, durable when this returns. ERR_EXISTS. */
+/* A new domain with a new key, durable when this returns. Its name is "<group>/<id>"; ids are never
+ * used again. ERR_LIMIT past KEEPER_DOMAINS_MAX. */
 MUST_CHECK enum err vault_domain_create(struct vault *vault, struct keeper_client *keeper,
-                                        const char *actor, const char *name,
+                                        const char *actor, const char *group,
                                         struct err_detail *detail, uint32_t *ret_id);
-MUST_CHECK enum err vault_domain_find(struct vault *vault, const char *name, uint32_t *ret_id);
+/* Ids of the domains of a group, rising; at most `max`. Returns how many there are. */
+size_t vault_domain_list(struct vault *vault, const char *group, uint32_t *ids, size_t max);
 MUST_CHECK enum err vault_domain_get(struct vault *vault, uint32_t id,
                                      struct vault_domain *ret_domain);
 /* Destroys every version in store and keeper: what was sealed under it can never be opened again.
@@ -50,21 +50,19 @@ MUST_CHECK enum err vault_domain_rotate(struct vault *vault, struct keeper_clien
                                         uint16_t *ret_version);
 
 /* One sealed record on its way through a reseal. */
-#define VAULT_SEALED_MAX 160
 struct vault_record {
     struct keeper_row row;
-    uint8_t fingerprint[8]; /* of node rows */
-    uint8_t sealed[VAULT_SEALED_MAX];
-    uint16_t sealed_len;
+    uint64_t key; /* the source's own */
+    struct keeper_made made;
 };
 
 /* Whoever stores records under a domain tells the vault how to walk them. `next` gives up to `max`
  * records of the domain that are sealed under a version below `version`, in an order of its own
- * which `cursor` (zeroed at the start, 64 bytes for the source's use) remembers; none: 0. `put`
+ * which `cursor` (zeroed at the start; its use is the source's) remembers; none: 0. `put`
  * stores the new form, where the record still is what `next` gave (a record changed in between is
  * left alone: it was sealed anew). */
 struct vault_source {
-    enum err (*next)(void *ctx, uint32_t domain, uint16_t version, uint8_t cursor[64],
+    enum err (*next)(void *ctx, uint32_t domain, uint16_t version, uint64_t cursor[4],
                      struct vault_record *records, size_t max, struct err_detail *detail,
                      size_t *ret_count);
     enum err (*put)(void *ctx, uint32_t domain, const struct vault_record *before,
