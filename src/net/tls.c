@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "net/conn_priv.h"
 
-#define KEY_FILE_MAX    ((size_t)64 * 1024)
+#define KEY_FILE_MAX    ((size_t)32 * 1024)
 #define CHAIN_DEPTH_MAX 4
 #define SESSION_SECONDS 3600
 #define DEFAULT_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
