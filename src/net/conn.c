@@ -585,8 +585,13 @@ enum err net_conn_starttls(struct net_conn *conn, struct net_tls *tls, const cha
         return ERR_STATE;
     if (conn->state != CONN_OPEN)
         return ERR_CLOSED;
-    if (tls_name != NULL && (conn->tls_name = strdup(tls_name)) == NULL)
-        return ERR_NO_MEMORY;
+    if (tls_name != NULL) {
+        char *name = strdup(tls_name);
+        if (name == NULL)
+            return ERR_NO_MEMORY;
+        free(conn->tls_name);
+        conn->tls_name = name;
+    }
     conn->tls = net_tls_ref(tls);
     conn->upgrading = true;
     conn_rearm(conn);

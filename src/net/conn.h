@@ -110,8 +110,8 @@ bool net_conn_is_open(const struct net_conn *conn); /* between on_open and close
 /* From here on TLS (RFC 6733, 13.1 and RFC 3588, 13.2: after the CEA): what is written before
  * leaves in clear, then the handshake runs, then on_secured. Call it from on_frame or before the
  * peer can have sent more: bytes that arrived in clear behind the current frame close the
- * connection. ERR_STATE where it is TLS already, ERR_CLOSED. `tls_name` as in net_target, for
- * clients. */
+ * connection. ERR_STATE where it is TLS already, ERR_CLOSED. `tls_name` as in net_target,
+ * for clients. */
 MUST_CHECK enum err net_conn_starttls(struct net_conn *conn, struct net_tls *tls,
                                       const char *tls_name);
 

@@ -231,7 +231,7 @@ static enum err write_piece(struct net_http_request *r, bool *ret_end)
 {
     uint8_t *room = NULL;
     size_t len = 0;
-    char size[16];
+    char size[24];
     /* room for the size in front and the line end behind */
     TRY(net_conn_reserve(r->hc->conn, PIECE + 32, &room));
     uint8_t *at = room + (r->chunked ? 10 : 0);

@@ -1,4 +1,5 @@
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -86,6 +87,7 @@ static enum err remove_stale(const char *path, const struct sockaddr_un *addr,
 
 enum err net_listen_unix(const char *path, unsigned mode, int *ret_fd, struct err_detail *detail)
 {
+    assert(path != NULL);
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof addr.sun_path)
         return err_set(detail, ERR_LIMIT, "%s: path of a socket has at most %zu bytes", path,
