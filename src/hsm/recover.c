@@ -54,8 +54,13 @@ static enum err attach(struct hsm *hsm, bool *ret_tried, struct err_detail *deta
     CK_FUNCTION_LIST *f = hsm->module->f;
     struct hsm_token_info info = {0};
     CK_SLOT_ID slot = 0;
-    TRY(hsm_slot_find(f, hsm->config.label, hsm->config.serial, hsm->config.slot, &slot, &info,
-                      detail));
+    enum err err = hsm_slot_find(f, hsm->config.label, hsm->config.serial, hsm->config.slot, &slot,
+                                 &info, detail);
+    /* SoftHSM2 and others may give the same token another slot when it comes back. */
+    if (err != ERR_OK && hsm->known && hsm->config.slot >= 0)
+        err = hsm_slot_find(f, hsm->config.label, hsm->config.serial, -1, &slot, &info, detail);
+    if (err != ERR_OK)
+        return err;
     CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
     CK_RV rv = f->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &session);
     if (rv != CKR_OK)
@@ -69,18 +74,20 @@ static enum err attach(struct hsm *hsm, bool *ret_tried, struct err_detail *deta
     return login(hsm, ret_tried, detail);
 }
 
+static enum err remember(char **to, const char *text)
+{
+    if (*to == NULL && (*to = strdup(text)) == NULL)
+        return ERR_NO_MEMORY;
+    return ERR_OK;
+}
+
 enum err hsm_attach(struct hsm *hsm, struct err_detail *detail)
 {
     bool tried = false;
     TRY(attach(hsm, &tried, detail));
-    if (hsm->config.serial == NULL || hsm->config.serial[0] == '\0') {
-        free(hsm->config.serial);
-        hsm->config.serial = strdup(hsm->info.serial);
-        if (hsm->config.serial == NULL)
-            return ERR_NO_MEMORY;
-        /* SoftHSM2 and others may give the same token another slot when it comes back. */
-        hsm->config.slot = hsm->info.serial[0] != '\0' ? -1 : hsm->config.slot;
-    }
+    TRY(remember(&hsm->config.label, hsm->info.label));
+    TRY(remember(&hsm->config.serial, hsm->info.serial));
+    hsm->known = true;
     return ERR_OK;
 }
 
@@ -95,15 +102,26 @@ static void drop_sessions(struct hsm *hsm)
     (void)pthread_mutex_unlock(&hsm->lock);
 }
 
+static void gone(struct hsm *hsm, CK_RV rv)
+{
+    unsigned next = hsm->backoff_ms == 0 ? HSM_BACKOFF_FIRST_MS : hsm->backoff_ms * 2;
+    hsm->backoff_ms = next < HSM_BACKOFF_LAST_MS ? next : HSM_BACKOFF_LAST_MS;
+    hsm->retry_at_ns = clock_mono_ns() + (uint64_t)hsm->backoff_ms * 1000000;
+    hsm->state = HSM_GONE;
+    hsm->last_ckr = rv != CKR_OK ? rv : CKR_TOKEN_NOT_PRESENT;
+}
+
 enum err hsm_recover(struct hsm *hsm, struct err_detail *detail)
 {
     bool tried = false;
+    struct err_detail why = {.ckr = CKR_OK};
     drop_sessions(hsm);
-    enum err err = attach(hsm, &tried, detail);
+    enum err err = attach(hsm, &tried, &why);
     if (err != ERR_OK && err != ERR_PIN_REFUSED && !tried &&
         module_restart(hsm->module) == CKR_OK) {
+        why = (struct err_detail){.ckr = CKR_OK};
         drop_sessions(hsm);
-        err = attach(hsm, &tried, detail);
+        err = attach(hsm, &tried, &why);
     }
     (void)pthread_mutex_lock(&hsm->lock);
     if (err == ERR_OK) {
@@ -111,13 +129,12 @@ enum err hsm_recover(struct hsm *hsm, struct err_detail *detail)
         hsm->backoff_ms = 0;
         hsm->recoveries++;
     } else if (err != ERR_PIN_REFUSED) {
-        unsigned next = hsm->backoff_ms == 0 ? HSM_BACKOFF_FIRST_MS : hsm->backoff_ms * 2;
-        hsm->backoff_ms = next < HSM_BACKOFF_LAST_MS ? next : HSM_BACKOFF_LAST_MS;
-        hsm->retry_at_ns = clock_mono_ns() + (uint64_t)hsm->backoff_ms * 1000000;
-        hsm->state = HSM_GONE;
-        err = ERR_TOKEN_GONE;
+        gone(hsm, why.ckr);
+        err = why.code = ERR_TOKEN_GONE;
     }
     (void)pthread_mutex_unlock(&hsm->lock);
+    if (err != ERR_OK && detail != NULL)
+        *detail = why;
     return err;
 }
 

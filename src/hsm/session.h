@@ -16,12 +16,13 @@
 struct hsm {
     struct module *module;
     struct {
-        char *label;
-        char *serial; /* once found, the token's own: another token never takes its place */
+        char *label;  /* these two, once found, are the token's own: another one never */
+        char *serial; /* takes its place */
         long slot;
         unsigned sessions_max;
         bool brief;
     } config;
+    bool known; /* found once */
     pid_t pid;
     struct hsm_profile profile; /* written while hsm_open is alone */
 
