@@ -1,0 +1,13 @@
+#pragma once
+
+#include "keeper/sandbox.h"
+
+/* Deny all of the file system but the paths given, TCP unless inet, and signals and abstract
+ * sockets to other processes. ERR_UNSUPPORTED where the kernel has no Landlock; ERR_CONFIG for a
+ * path that is not there. Covers the calling thread and those it starts later. */
+MUST_CHECK enum err sandbox_landlock(const struct sandbox_config *config,
+                                     struct err_detail *detail);
+/* The filters, for all threads. ERR_UNSUPPORTED where the kernel takes none. */
+MUST_CHECK enum err sandbox_seccomp_keeper(const struct sandbox_config *config,
+                                           struct err_detail *detail);
+MUST_CHECK enum err sandbox_seccomp_engine(struct err_detail *detail);
