@@ -8,9 +8,10 @@
 #define SHORT   240 /* longest message that is gathered on the stack */
 #define SCRATCH 1024
 
-/* EVP_MAC needs about 400 ns to start a message under a kept key. Here one CBC context is never
- * started anew: what CBC would mix into the first block of a message is the last block it
- * gave, which is known, so mixing it in beforehand cancels it. */
+/* A kept EVP_MAC takes about three times as long for a short message (128 ns against 45 for 40
+ * bytes on the machine this was written on). Here one CBC context is never started anew: what CBC
+ * would mix into the first block of a message is the last block it gave, which is known, so mixing
+ * it in beforehand cancels it. */
 struct cmac {
     EVP_CIPHER_CTX *ctx;
     uint8_t chain[BLOCK]; /* the last block ctx gave */

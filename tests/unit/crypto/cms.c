@@ -149,14 +149,14 @@ static void ours_opens_openssl(void **state)
     static uint8_t plain[70001];
     assert_ok(random_bytes(plain, sizeof plain));
     put_file(dir, "plain", BYTES(plain));
+#define OAEP "-keyopt rsa_padding_mode:oaep"
     static const char *const options[] = {
-        "-recip key.crt -keyopt rsa_padding_mode:oaep",
-        "-keyid -recip key.crt -keyopt rsa_padding_mode:oaep",
-        "-stream -keyid -recip key.crt -keyopt rsa_padding_mode:oaep",
-        "-stream -recip key.crt -keyopt rsa_padding_mode:oaep -keyopt rsa_oaep_md:sha256",
-        "-recip other.crt -keyopt rsa_padding_mode:oaep -recip key.crt -keyopt "
-        "rsa_padding_mode:oaep",
-        "-keyid -recip other.crt -recip key.crt -keyopt rsa_padding_mode:oaep",
+        "-recip key.crt " OAEP,
+        "-keyid -recip key.crt " OAEP,
+        "-stream -keyid -recip key.crt " OAEP,
+        "-stream -recip key.crt " OAEP " -keyopt rsa_oaep_md:sha256",
+        "-recip other.crt " OAEP " -recip key.crt " OAEP,
+        "-keyid -recip other.crt -recip key.crt " OAEP,
     };
     for (size_t i = 0; i < ARRAY_LEN(options); i++) {
         assert_int_equal(
