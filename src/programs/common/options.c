@@ -333,6 +333,7 @@ enum exit_status exit_status_of(enum err err)
     case ERR_BUSY:
     case ERR_RATE:
     case ERR_CLOSED:
+    case ERR_UNREACHABLE:
     case ERR_TIMEOUT:
     case ERR_KEEPER_GONE:
     case ERR_TOKEN_GONE: return EXIT_UNREACHABLE;

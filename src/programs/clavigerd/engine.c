@@ -1,0 +1,390 @@
+#include "programs/clavigerd/engine.h"
+
+#include <grp.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "api/json.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "diameter/properties.h"
+#include "diameter/server.h"
+#include "fleet/network.h"
+#include "keeper/client.h"
+#include "keeper/control.h"
+#include "keeper/sandbox.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "programs/clavigerd/service.h"
+
+#define ALIVE_MS   5000 /* the supervisor wants a sign every 10 s */
+#define GOODBYE_MS 1500 /* for DPR and answers under way when it stops */
+#define LOOPS_MAX  64
+#define OWN_LINKS  2 /* one for start-up and background work, one for Diameter's clerk */
+
+struct engine {
+    const struct engine_config *config;
+    struct store *store;
+    struct vault *vault;
+    struct fleet *fleet;
+    struct keeper_client *keeper; /* start-up, then background work */
+    struct net_loops *loops;
+    struct net_loop *control_loop; /* runs on the main thread: API, metrics, supervisor */
+    struct net_watch *watch;
+    struct net_timer *alive;
+    struct net_timer *goodbye;
+    struct diameter_server *diameter;
+    struct api *api;
+    struct net_http *http, *metrics;
+    struct workers *background;
+    enum err end; /* why it stops */
+    char audit_dir[PATH_MAX], spool_dir[PATH_MAX], backup_dir[PATH_MAX], store_url[PATH_MAX],
+        ca_file[PATH_MAX];
+    char cert_file[PATH_MAX], key_file[PATH_MAX];
+    char identity[DIAMETER_NAME_MAX + 32]; /* what a gateway's peer table has for this server */
+};
+
+unsigned engine_loops(const struct settings *settings)
+{
+    long wanted = (long)settings->daemon.loops;
+    if (wanted == 0)
+        wanted = sysconf(_SC_NPROCESSORS_ONLN);
+    return wanted < 1 ? 1 : wanted > LOOPS_MAX ? LOOPS_MAX : (unsigned)wanted;
+}
+
+unsigned engine_links(const struct settings *settings)
+{
+    return OWN_LINKS + (unsigned)settings->daemon.workers + API_JOB_WORKERS +
+           engine_loops(settings);
+}
+
+static enum err find_paths(struct engine *e)
+{
+    const struct settings *s = e->config->settings;
+    TRY(service_audit_dir(s, e->audit_dir, sizeof e->audit_dir));
+    TRY(service_spool_dir(s, e->spool_dir, sizeof e->spool_dir));
+    TRY(service_backup_dir(s, e->backup_dir, sizeof e->backup_dir));
+    TRY(service_store_url(s, e->store_url, sizeof e->store_url));
+    TRY(service_state_path(s, SERVICE_CA_FILE, e->ca_file, sizeof e->ca_file));
+    TRY(service_state_path(s, SERVICE_CERT_FILE, e->cert_file, sizeof e->cert_file));
+    return service_state_path(s, SERVICE_KEY_FILE, e->key_file, sizeof e->key_file);
+}
+
+static enum err open_stores(struct engine *e, struct err_detail *detail)
+{
+    const struct settings *s = e->config->settings;
+    const struct store_config store = {.url = e->store_url};
+    const struct fleet_config fleet = {.spool_dir = e->spool_dir,
+                                       .backup_dir = e->backup_dir,
+                                       .lifetime_max_s = (uint32_t)s->diameter.max_lifetime};
+    TRY(keeper_client_new(e->config->keepers[0], &e->keeper));
+    TRY(store_open(&store, &e->store, detail));
+    TRY(vault_open(e->store, e->keeper, detail, &e->vault));
+    return fleet_open(e->store, e->vault, e->keeper, &fleet, detail, &e->fleet);
+}
+
+/* ---- what the API shows of the daemon ---- */
+
+static enum err reload(void *ctx, struct err_detail *detail)
+{
+    struct engine *e = ctx;
+    struct settings fresh;
+    TRY(settings_read(e->config->config_path, &fresh, detail));
+    enum log_level level = (enum log_level)fresh.daemon.log_level;
+    fleet_set_lifetime_max(e->fleet, (uint32_t)fresh.diameter.max_lifetime);
+    settings_done(&fresh);
+    log_init("engine", level);
+    if (e->diameter != NULL)
+        TRY(diameter_server_reload(e->diameter, detail));
+    log_info("configuration reloaded");
+    return ERR_OK;
+}
+
+static void join_list(const struct settings_list *list, char *to, size_t cap)
+{
+    to[0] = '\0';
+    for (size_t i = 0; i < list->len; i++) {
+        size_t used = strlen(to);
+        (void)snprintf(to + used, cap - used, "%s%s", i > 0 ? " " : "", list->items[i]);
+    }
+}
+
+static bool service(void *ctx, unsigned n, const char **ret_name, char *ret_text, size_t cap)
+{
+    struct engine *e = ctx;
+    const struct settings *s = e->config->settings;
+    char tcp[256], tls[256];
+    if (n == 0) {
+        *ret_name = "api";
+        (void)snprintf(ret_text, cap, "%s", s->daemon.socket);
+    } else if (n == 1 && e->diameter != NULL) {
+        *ret_name = "diameter";
+        join_list(&s->diameter.listen, tcp, sizeof tcp);
+        join_list(&s->diameter.listen_tls, tls, sizeof tls);
+        (void)snprintf(ret_text, cap, "tcp %s, tls %s, %u gateways connected",
+                       *tcp != '\0' ? tcp : "-", *tls != '\0' ? tls : "-",
+                       diameter_server_peers(e->diameter));
+    } else if (n == 1) {
+        *ret_name = "diameter";
+        (void)snprintf(ret_text, cap, "off");
+    } else if (n == 2) {
+        *ret_name = "metrics";
+        (void)snprintf(ret_text, cap, "%s", e->metrics != NULL ? s->metrics.listen : "off");
+    } else if (n == 3 && e->diameter != NULL) {
+        *ret_name = "identity";
+        (void)snprintf(ret_text, cap, "%s", e->identity);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+struct is_connected {
+    const char *host;
+    bool found;
+};
+
+static void compare_peer(void *ctx, const struct diameter_server_peer *peer)
+{
+    struct is_connected *wanted = ctx;
+    wanted->found = wanted->found || strcasecmp(peer->host, wanted->host) == 0;
+}
+
+static bool connected(void *ctx, const char *host)
+{
+    struct engine *e = ctx;
+    struct is_connected wanted = {.host = host};
+    if (e->diameter != NULL)
+        diameter_server_each(e->diameter, compare_peer, &wanted);
+    return wanted.found;
+}
+
+/* ---- metrics ---- */
+
+static void get_metrics(struct net_http_request *request, void *ctx)
+{
+    (void)ctx;
+    AUTO(buf_done) struct buf text = {0};
+    if (metrics_format(&text) != ERR_OK)
+        net_http_fail(request, ERR_NO_MEMORY, NULL);
+    else
+        net_http_answer(request, 200, "text/plain; version=0.0.4; charset=utf-8", buf_view(&text));
+}
+
+static const struct net_http_route metrics_routes[] = {{NET_HTTP_GET, "/metrics", get_metrics, 0}};
+
+/* ---- services ---- */
+
+static gid_t group_of(const char *name)
+{
+    if (*name == '\0')
+        return (gid_t)-1;
+    const struct group *group = getgrnam(name);
+    if (group == NULL)
+        log_warn("[daemon] socket_group: no group '%s'; hint: only root and the daemon's user may "
+                 "connect",
+                 name);
+    return group != NULL ? group->gr_gid : (gid_t)-1;
+}
+
+static enum err find_identity(struct engine *e, struct err_detail *detail)
+{
+    AUTO(diameter_properties_done) struct diameter_properties props = {0};
+    TRY(diameter_properties_read(e->config->settings->diameter.properties, &props, detail));
+    bool tls = e->config->tls_len != 0;
+    uint16_t port = net_socket_port(tls                       ? e->config->tls_fds[0]
+                                    : e->config->tcp_len != 0 ? e->config->tcp_fds[0]
+                                                              : -1);
+    (void)snprintf(e->identity, sizeof e->identity, "%s://%s:%u", tls ? "aaas" : "aaa",
+                   props.uri.host, port);
+    return ERR_OK;
+}
+
+static enum err start_diameter(struct engine *e, struct err_detail *detail)
+{
+    const struct engine_config *c = e->config;
+    if (*c->settings->diameter.properties == '\0')
+        return ERR_OK;
+    TRY(find_identity(e, detail));
+    const struct diameter_server_config config = {.fleet = e->fleet,
+                                                  .loops = e->loops,
+                                                  .properties = c->settings->diameter.properties,
+                                                  .keeper_fds = c->keepers + OWN_LINKS,
+                                                  .clerk_fd = c->keepers[1],
+                                                  .tcp_fds = c->tcp_fds,
+                                                  .tls_fds = c->tls_fds,
+                                                  .tcp_len = c->tcp_len,
+                                                  .tls_len = c->tls_len,
+                                                  .cert_file = e->cert_file,
+                                                  .key_file = e->key_file,
+                                                  .ca_file = e->ca_file};
+    return diameter_server_new(&config, detail, &e->diameter);
+}
+
+static enum err start_api(struct engine *e, struct err_detail *detail)
+{
+    const struct engine_config *c = e->config;
+    const struct api_config api = {.fleet = e->fleet,
+                                   .vault = e->vault,
+                                   .store = e->store,
+                                   .spool_dir = e->spool_dir,
+                                   .keeper_fds = c->keepers + OWN_LINKS + net_loops_len(e->loops),
+                                   .workers = (unsigned)c->settings->daemon.workers,
+                                   .uid = geteuid(),
+                                   .socket_group = group_of(c->settings->daemon.socket_group),
+                                   .daemon = {.settings = c->settings,
+                                              .config_path = c->config_path,
+                                              .store_url = e->store_url,
+                                              .audit_dir = e->audit_dir,
+                                              .ca_file = e->ca_file,
+                                              .started = clock_now_s(),
+                                              .ctx = e,
+                                              .reload = reload,
+                                              .service = service,
+                                              .connected = connected}};
+    TRY(api_new(&api, &e->api, detail));
+    struct net_http_config http = {.fd = c->api_fd, .is_unix = true, .ctx = e->api};
+    http.routes = api_routes(&http.routes_len);
+    TRY(net_http_new(e->control_loop, &http, &e->http, detail));
+    if (c->metrics_fd < 0)
+        return ERR_OK;
+    const struct net_http_config metrics = {
+        .fd = c->metrics_fd, .routes = metrics_routes, .routes_len = ARRAY_LEN(metrics_routes)};
+    return net_http_new(e->control_loop, &metrics, &e->metrics, detail);
+}
+
+/* A rotation of a domain key that a crash cut off is finished in the background. */
+static void finish_reseals(void *ctx)
+{
+    struct engine *e = ctx;
+    struct fleet_call call = {
+        .fleet = e->fleet, .keeper = e->keeper, .actor = vault_actor_daemon()};
+    struct err_detail detail = {0};
+    enum err err = fleet_network_reseal(&call, NULL, &detail);
+    if (err != ERR_OK)
+        log_failure(LOG_LEVEL_WARN, "can't finish sealing records anew", err, &detail);
+}
+
+/* ---- supervisor ---- */
+
+static void stop(struct engine *e, enum err why)
+{
+    e->end = why;
+    net_loop_stop(e->control_loop);
+}
+
+static void say_goodbye_over(void *ctx)
+{
+    stop(ctx, ERR_OK);
+}
+
+static void on_stop(struct engine *e)
+{
+    log_info("stopping");
+    if (e->diameter == NULL) {
+        stop(e, ERR_OK);
+        return;
+    }
+    diameter_server_stop(e->diameter);
+    net_timer_set(e->goodbye, GOODBYE_MS);
+}
+
+static void on_reload(struct engine *e)
+{
+    struct err_detail detail = {0};
+    enum err err = reload(e, &detail);
+    if (err != ERR_OK)
+        log_failure(LOG_LEVEL_ERROR, "reload; what was there stays in force", err, &detail);
+    if (control_tell(e->config->control, CONTROL_RELOADED, (uint64_t)err, detail.text) != ERR_OK)
+        stop(e, ERR_CLOSED);
+}
+
+static void on_control(void *ctx, unsigned ready)
+{
+    (void)ready;
+    struct engine *e = ctx;
+    struct control_message message;
+    enum err err = control_receive(e->config->control, &message);
+    if (err == ERR_CLOSED) {
+        stop(e, ERR_CLOSED);
+        return;
+    }
+    if (err != ERR_OK)
+        return;
+    if (message.fd >= 0)
+        (void)close(message.fd);
+    if (message.type == CONTROL_STOP)
+        on_stop(e);
+    else if (message.type == CONTROL_RELOAD)
+        on_reload(e);
+}
+
+static void on_alive(void *ctx)
+{
+    struct engine *e = ctx;
+    enum err err = control_tell(e->config->control, CONTROL_ALIVE, 0, NULL);
+    if (err == ERR_CLOSED)
+        stop(e, ERR_CLOSED);
+}
+
+static enum err watch_supervisor(struct engine *e)
+{
+    TRY(net_watch_new(e->control_loop, e->config->control, on_control, e, &e->watch));
+    net_watch_want(e->watch, NET_READABLE);
+    TRY(net_timer_new(e->control_loop, on_alive, e, &e->alive));
+    TRY(net_timer_new(e->control_loop, say_goodbye_over, e, &e->goodbye));
+    net_timer_every(e->alive, ALIVE_MS);
+    return control_tell(e->config->control, CONTROL_READY, 0, NULL);
+}
+
+static enum err serve(struct engine *e, struct err_detail *detail)
+{
+    TRY(engine_sandbox_enter(
+        e->config->settings->keeper.sandbox == SETTINGS_KEEPER_SANDBOX_REQUIRED, detail));
+    TRY(find_paths(e));
+    TRY(open_stores(e, detail));
+    TRY(net_loops_new(engine_loops(e->config->settings), &e->loops));
+    TRY(net_loop_new(&e->control_loop));
+    TRY(start_diameter(e, detail));
+    TRY(start_api(e, detail));
+    TRY(workers_new(1, 1, &e->background));
+    TRY(workers_submit(e->background, finish_reseals, e));
+    TRY(net_loops_start(e->loops));
+    TRY(watch_supervisor(e));
+    TRY(net_loop_run(e->control_loop));
+    return e->end;
+}
+
+static void clean_up(struct engine *e)
+{
+    net_watch_free(e->watch);
+    net_timer_free(e->alive);
+    net_timer_free(e->goodbye);
+    net_http_free(e->metrics);
+    net_http_free(e->http);
+    api_free(e->api);
+    workers_free(e->background);
+    if (e->loops != NULL)
+        net_loops_stop(e->loops);
+    diameter_server_free(e->diameter);
+    net_loops_free(e->loops);
+    net_loop_free(e->control_loop);
+    fleet_close(e->fleet);
+    vault_close(e->vault);
+    store_close(e->store);
+    keeper_client_free(e->keeper);
+}
+
+enum err engine_run(const struct engine_config *config, struct err_detail *detail)
+{
+    json_wipe_memory();
+    static struct engine engine;
+    engine = (struct engine){.config = config, .end = ERR_OK};
+    enum err err = serve(&engine, detail);
+    clean_up(&engine);
+    return err;
+}

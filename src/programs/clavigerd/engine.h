@@ -1,0 +1,24 @@
+#pragma once
+
+#include "base/settings.h"
+
+/* The engine: network loops, protocols, API, store. It holds no key at rest. */
+
+struct engine_config {
+    const struct settings *settings; /* borrowed; read again by itself on reload */
+    const char *config_path;
+    int control;        /* link to the supervisor (keeper/control.h) */
+    const int *keepers; /* engine_links() connections to the keeper */
+    unsigned keepers_len;
+    int api_fd;                   /* listening Unix socket */
+    int metrics_fd;               /* listening TCP socket; -1: none */
+    const int *tcp_fds, *tls_fds; /* listening sockets of Diameter */
+    unsigned tcp_len, tls_len;
+};
+
+/* How many keeper connections the settings ask for. */
+unsigned engine_links(const struct settings *settings);
+/* How many network loops. */
+unsigned engine_loops(const struct settings *settings);
+/* Serve until the supervisor says stop (ERR_OK) or something is lost. Takes the descriptors. */
+MUST_CHECK enum err engine_run(const struct engine_config *config, struct err_detail *detail);
