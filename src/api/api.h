@@ -1,0 +1,52 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/settings.h"
+#include "base/workers.h"
+#include "fleet/fleet.h"
+#include "net/http.h"
+
+/* The daemon's API: HTTP and JSON over the Unix socket (docs/api.md). A request arrives on the
+ * control loop, is done on a worker with a keeper connection of its own, and is answered from
+ * there. Long work is a job. */
+struct api;
+
+#define API_JOB_WORKERS 2 /* long jobs at a time; more wait */
+
+/* What the API shows of the rest of the daemon. Any thread. */
+struct api_daemon {
+    const struct settings *settings;
+    const char *config_path;
+    const char *store_url;
+    const char *audit_dir; /* of the segment files */
+    const char *ca_file;   /* certificate of the built-in authority */
+    int64_t started;       /* seconds since 1970 */
+    void *ctx;
+    enum err (*reload)(void *ctx, struct err_detail *detail); /* as SIGHUP does */
+    /* One line per service ("diameter", "127.0.0.1:3868, tcp"); false at the end. */
+    bool (*service)(void *ctx, unsigned n, const char **ret_name, char *ret_text, size_t cap);
+    /* Whether a gateway is connected now. */
+    bool (*connected)(void *ctx, const char *host);
+    void (*disconnect)(void *ctx, const char *host);
+};
+
+struct api_config {
+    struct fleet *fleet;
+    struct vault *vault;
+    struct store *store;
+    const char *spool_dir; /* mode 0700; copied */
+    const int *keeper_fds; /* workers + API_JOB_WORKERS of them; taken over on success */
+    unsigned workers;      /* threads for requests; jobs have their own */
+    uid_t uid;             /* the daemon's own: administrator, as root is */
+    gid_t socket_group;    /* members are administrators too; (gid_t)-1: none */
+    struct api_daemon daemon;
+};
+
+/* Removes what an earlier run left in the spool directory and starts the workers. */
+MUST_CHECK enum err api_new(const struct api_config *config, struct api **ret_api,
+                            struct err_detail *detail);
+/* Jobs under way are asked to stop and waited for. */
+void api_free(struct api *api);
+/* For net_http_new; the context is the api. */
+const struct net_http_route *api_routes(unsigned *ret_len);

@@ -1,0 +1,130 @@
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/audit_json.h"
+#include "api/call.h"
+#include "api/json.h"
+#include "keeper/audit_verify.h"
+#include "api/resources.h"
+#include "base/file.h"
+
+static enum err show_audit(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
+{
+    TRY(vault_may(&call->fleet.actor, VAULT_STATUS, detail));
+    struct keeper_status keeper;
+    struct audit_filter filter = {.kind = net_http_query(call->http, "kind"),
+                                  .actor = net_http_query(call->http, "actor")};
+    TRY(api_query_number(call, "last", AUDIT_SHOW_MAX, 20, &filter.last, detail));
+    TRY(keeper_status(call->fleet.keeper, &keeper, detail));
+    filter.head = keeper.records;
+    return audit_show_json(api_daemon(call->api)->audit_dir, &filter, ret_answer, detail);
+}
+API_HANDLER(show_audit)
+
+static bool on_verify_progress(const struct audit_verify_progress *progress, void *ctx)
+{
+    return job_progress(ctx, "verify", progress->bytes_done, progress->bytes_total);
+}
+
+static enum err verify_job(struct job *job, struct api *api, const struct fleet_call *call,
+                           json_t *spec, json_t **ret_result, struct err_detail *detail)
+{
+    (void)spec;
+    AUTO(buf_done) struct buf spki = {0};
+    AUTO(rsa_public_freep) struct rsa_public *key = NULL;
+    TRY(keeper_public(call->keeper, KEEPER_KEY_SERVER, &spki, NULL, detail));
+    TRY(rsa_public_from_spki(buf_view(&spki), &key, detail));
+    const struct rsa_public *const keys[] = {key};
+    const struct audit_verify_options options = {
+        .keys = keys, .key_count = 1, .whole = true, .progress = on_verify_progress, .ctx = job};
+    struct audit_verify_result *result = calloc(1, sizeof *result);
+    if (result == NULL)
+        return ERR_NO_MEMORY;
+    enum err err = audit_verify(api_daemon(api)->audit_dir, &options, result, detail);
+    if (err == ERR_OK || result->problem.err != ERR_OK)
+        *ret_result = audit_verify_json(result);
+    free(result);
+    return err;
+}
+
+static enum err verify_audit(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
+{
+    TRY(vault_may(&call->fleet.actor, VAULT_STATUS, detail));
+    /* a signature over all that is there, so that the verdict reaches to this moment */
+    TRY(keeper_sign_audit(call->fleet.keeper, call->fleet.actor.name, detail));
+    return api_start_job(call, "audit-verify", verify_job, ret_answer);
+}
+API_HANDLER(verify_audit)
+
+static enum err list_segments(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
+{
+    TRY(vault_may(&call->fleet.actor, VAULT_STATUS, detail));
+    const char *dir = api_daemon(call->api)->audit_dir;
+    DIR *d = opendir(dir);
+    if (d == NULL)
+        return err_errno(detail, "%s: can't read the folder", dir);
+    json_t *list = json_array();
+    uint64_t number = 0;
+    for (const struct dirent *e; (e = readdir(d)) != NULL;) {
+        if (segment_name_parse(e->d_name, &number))
+            (void)json_array_append_new(list, json_integer((json_int_t)number));
+    }
+    (void)closedir(d);
+    *ret_answer = json_pack("{s:o}", "segments", list);
+    return ERR_OK;
+}
+API_HANDLER(list_segments)
+
+static enum err read_segment_bytes(void *ctx, uint8_t *to, size_t cap, size_t *ret_len)
+{
+    const int *fd = ctx;
+    ssize_t got;
+    do {
+        got = read(*fd, to, cap);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return ERR_IO;
+    *ret_len = (size_t)got;
+    return ERR_OK;
+}
+
+static void close_segment(void *ctx)
+{
+    int *fd = ctx;
+    (void)close(*fd);
+    free(fd);
+}
+
+static enum err read_segment(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
+{
+    (void)ret_answer;
+    TRY(vault_may(&call->fleet.actor, VAULT_STATUS, detail));
+    const char *text = net_http_param(call->http, "number");
+    char *end = NULL;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || *text == '-')
+        return err_set(detail, ERR_NOT_FOUND, "'%s' is no number of a segment", text);
+    char name[SEGMENT_NAME_SIZE], path[4096];
+    segment_name(number, name);
+    if (snprintf(path, sizeof path, "%s/%s", api_daemon(call->api)->audit_dir, name) >=
+        (int)sizeof path)
+        return ERR_LIMIT;
+    int *fd = malloc(sizeof *fd);
+    if (fd == NULL)
+        return ERR_NO_MEMORY;
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (*fd < 0) {
+        free(fd);
+        return err_errno(detail, "segment %llu", number);
+    }
+    const struct net_http_source source = {read_segment_bytes, close_segment, fd};
+    net_http_stream(call->http, 200, "application/octet-stream", &source);
+    return ERR_STREAMED;
+}
+API_HANDLER(read_segment)

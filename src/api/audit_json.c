@@ -1,0 +1,116 @@
+#include "api/audit_json.h"
+
+#include "api/json.h"
+
+static json_t *text_json(struct bytes text)
+{
+    json_t *json = json_stringn((const char *)text.data, text.len);
+    return json != NULL ? json : json_string("(not UTF-8)");
+}
+
+static json_t *record_json(const struct audit_record *record)
+{
+    const struct audit_event *e = &record->event;
+    const struct audit_kind_row *row = audit_kind_row(e->kind);
+    char stamp[64];
+    int64_t seconds = (int64_t)(record->time_us / 1000000);
+    AUTO(json_freep) json_t *when = json_of_time(seconds);
+    const char *whole = json_string_value(when);
+    (void)snprintf(stamp, sizeof stamp, "%.19s.%06uZ", whole != NULL ? whole : "",
+                   (unsigned)(record->time_us % 1000000));
+    /* a signature's text is bytes, not words */
+    bool is_binary = e->kind == AUDIT_HEAD_SIGNATURE;
+    return json_pack("{s:I s:s s:s s:s s:I s:I s:I s:I s:I s:o s:o s:I s:I s:o}", "seq",
+                     (json_int_t)record->seq, "time", stamp, "kind",
+                     row != NULL ? row->name : "unknown", "result", err_row(e->result)->name,
+                     "domain", (json_int_t)e->domain, "table", (json_int_t)e->table, "purpose",
+                     (json_int_t)e->purpose, "row", (json_int_t)e->row, "epoch",
+                     (json_int_t)e->epoch, "actor", text_json(e->actor), "text",
+                     is_binary ? json_string("(signature)") : text_json(e->text), "segment",
+                     (json_int_t)record->segment, "offset", (json_int_t)record->offset, "hash",
+                     json_of_hex(record->hash, sizeof record->hash));
+}
+
+static bool wanted(const struct audit_filter *filter, enum audit_kind kind,
+                   const struct audit_record *record)
+{
+    if (filter->kind != NULL && record->event.kind != kind)
+        return false;
+    return filter->actor == NULL || bytes_equal(record->event.actor, bytes_str(filter->actor));
+}
+
+static enum err collect(struct audit_reader *reader, const struct audit_filter *filter,
+                        enum audit_kind kind, json_t *list, struct err_detail *detail)
+{
+    uint64_t max =
+        filter->last != 0 && filter->last < AUDIT_SHOW_MAX ? filter->last : AUDIT_SHOW_MAX;
+    for (;;) {
+        struct audit_record record;
+        bool end = false;
+        TRY(audit_read_next(reader, &record, &end, detail));
+        if (end)
+            return ERR_OK;
+        if (!wanted(filter, kind, &record))
+            continue;
+        if (json_array_append_new(list, record_json(&record)) != 0)
+            return ERR_NO_MEMORY;
+        /* dropping the oldest one by one would be quadratic */
+        if (json_array_size(list) >= 2 * max) {
+            json_t *tail = json_array();
+            for (size_t i = json_array_size(list) - (size_t)max; i < json_array_size(list); i++)
+                (void)json_array_append(tail, json_array_get(list, i));
+            (void)json_array_clear(list);
+            (void)json_array_extend(list, tail);
+            json_decref(tail);
+        }
+    }
+}
+
+enum err audit_show_json(const char *dir, const struct audit_filter *filter, json_t **ret_json,
+                         struct err_detail *detail)
+{
+    enum audit_kind kind = (enum audit_kind)0;
+    if (filter->kind != NULL && audit_kind_find(filter->kind, &kind) != ERR_OK)
+        return err_set(detail, ERR_ARGUMENT, "'%s' is no kind of record; docs/audit.md lists them",
+                       filter->kind);
+    bool tail_only = filter->kind == NULL && filter->actor == NULL && filter->last != 0;
+    uint64_t from = tail_only && filter->head > filter->last ? filter->head - filter->last + 1 : 0;
+    AUTO(audit_reader_freep) struct audit_reader *reader = NULL;
+    AUTO(json_freep) json_t *list = json_array();
+    TRY(audit_reader_open(dir, from, &reader, detail));
+    TRY(collect(reader, filter, kind, list, detail));
+    while (filter->last != 0 && json_array_size(list) > filter->last)
+        (void)json_array_remove(list, 0);
+    *ret_json = json_pack("{s:O}", "records", list);
+    return ERR_OK;
+}
+
+json_t *audit_verify_json(const struct audit_verify_result *r)
+{
+    json_t *kinds = json_object();
+    for (unsigned i = 0; i < AUDIT_KIND_END; i++) {
+        const struct audit_kind_row *row = audit_kind_row(i);
+        if (r->kinds[i] != 0)
+            (void)json_object_set_new(kinds, row != NULL ? row->name : "unknown",
+                                      json_integer((json_int_t)r->kinds[i]));
+    }
+    json_t *json = json_pack(
+        "{s:b s:o s:I s:I s:I s:I s:I s:o s:o s:I s:I s:o s:I s:o s:I s:o}", "verified",
+        r->problem.err == ERR_OK, "chain", json_of_hex(r->chain_id, sizeof r->chain_id), "segments",
+        (json_int_t)r->segments, "first_segment", (json_int_t)r->first_segment, "last_segment",
+        (json_int_t)r->last_segment, "records", (json_int_t)r->records, "first_seq",
+        (json_int_t)r->first_seq, "first_time", json_of_time((int64_t)(r->first_us / 1000000)),
+        "last_time", json_of_time((int64_t)(r->last_us / 1000000)), "signatures",
+        (json_int_t)r->signatures, "head_seq", (json_int_t)r->head.seq, "head",
+        json_of_hex(r->head.hash, sizeof r->head.hash), "signed_seq",
+        (json_int_t)r->signed_head.seq, "signed_time",
+        json_of_time((int64_t)(r->signed_us / 1000000)), "torn_bytes", (json_int_t)r->torn_bytes,
+        "kinds", kinds);
+    if (json != NULL && r->problem.err != ERR_OK)
+        (void)json_object_set_new(
+            json, "problem",
+            json_pack("{s:s s:I s:I s:I s:s}", "code", err_row(r->problem.err)->name, "segment",
+                      (json_int_t)r->problem.segment, "offset", (json_int_t)r->problem.offset,
+                      "seq", (json_int_t)r->problem.seq, "text", r->problem.text));
+    return json;
+}

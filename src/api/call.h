@@ -1,0 +1,58 @@
+#pragma once
+
+#include <jansson.h>
+
+#include "api/api.h"
+#include "api/job.h"
+#include "api/spool.h"
+
+/* One request on its worker. */
+struct api_call {
+    struct api *api;
+    struct net_http_request *http;
+    struct fleet_call fleet; /* actor and this worker's keeper connection */
+    json_t *body;            /* object; empty where the request had none */
+};
+
+/* Fills the answer's JSON (a new reference, or leaves NULL for 204 No Content). ERR_STREAMED says
+ * that it has answered itself, with net_http_stream. */
+typedef enum err api_fn(struct api_call *call, json_t **ret_answer, struct err_detail *detail);
+
+/* Run `fn` on a worker and answer the request with what it gives. The route handlers are made of
+ * this: `API_HANDLER(get_networks)` defines handle_get_networks for the route table. */
+void api_dispatch(struct net_http_request *request, void *api, api_fn *fn);
+#define API_HANDLER(name)                                                                          \
+    void handle_##name(struct net_http_request *request, void *api)                                \
+    {                                                                                              \
+        api_dispatch(request, api, name);                                                          \
+    }
+
+/* Queue a job that runs `fn` with the request's body; the answer is {"job":N}. A job works on a
+ * worker, so at least two are needed for others to be answered meanwhile. */
+MUST_CHECK enum err api_start_job(struct api_call *call, const char *kind, job_fn *fn,
+                                  json_t **ret_answer);
+
+const struct api_daemon *api_daemon(const struct api *api);
+struct fleet *api_fleet(struct api *api);
+struct vault *api_vault(struct api *api);
+struct store *api_store(struct api *api);
+struct spool *api_spool(struct api *api);
+struct jobs *api_jobs(struct api *api);
+
+/* Fields of the body: ERR_ARGUMENT names the field where it is missing or of another type; a
+ * missing optional one leaves *ret_... as it was. Strings are borrowed from the body. */
+MUST_CHECK enum err api_text(const struct api_call *call, const char *field, const char **ret_text,
+                             struct err_detail *detail);
+MUST_CHECK enum err api_text_optional(const struct api_call *call, const char *field,
+                                      const char **ret_text, struct err_detail *detail);
+MUST_CHECK enum err api_number(const struct api_call *call, const char *field, uint64_t max,
+                               uint64_t *ret_number, struct err_detail *detail);
+MUST_CHECK enum err api_number_optional(const struct api_call *call, const char *field,
+                                        uint64_t max, uint64_t *ret_number,
+                                        struct err_detail *detail);
+MUST_CHECK enum err api_flag(const struct api_call *call, const char *field, bool *ret_flag,
+                             struct err_detail *detail);
+/* A number of the query, `fallback` where absent. */
+MUST_CHECK enum err api_query_number(const struct api_call *call, const char *name, uint64_t max,
+                                     uint64_t fallback, uint64_t *ret_number,
+                                     struct err_detail *detail);

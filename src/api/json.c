@@ -1,0 +1,60 @@
+#include "api/json.h"
+
+#include <inttypes.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hex.h"
+
+#define HEX_MAX 64
+
+void json_freep(json_t **json)
+{
+    json_decref(*json);
+    *json = NULL;
+}
+
+json_t *json_of_error(enum err err, const struct err_detail *detail)
+{
+    const struct err_row *row = err_row(err);
+    return json_pack("{s:s s:s s:s s:s}", "code", row->name, "text", row->text, "detail",
+                     detail != NULL ? detail->text : "", "hint", row->hint);
+}
+
+static void free_wiped(void *memory)
+{
+    if (memory != NULL)
+        explicit_bzero(memory, malloc_usable_size(memory));
+    free(memory);
+}
+
+void json_wipe_memory(void)
+{
+    json_set_alloc_funcs(malloc, free_wiped);
+}
+
+json_t *json_of_id(uint64_t id, unsigned id_bits)
+{
+    char text[24];
+    (void)snprintf(text, sizeof text, "0x%0*" PRIx64, (int)id_bits / 4, id);
+    return json_string(text);
+}
+
+json_t *json_of_time(int64_t seconds)
+{
+    if (seconds == 0)
+        return json_null();
+    char text[32];
+    clock_format(seconds, text);
+    return json_string(text);
+}
+
+json_t *json_of_hex(const void *data, size_t len)
+{
+    char text[2 * HEX_MAX + 1];
+    hex_encode(bytes_of(data, len < HEX_MAX ? len : HEX_MAX), text);
+    return json_string(text);
+}

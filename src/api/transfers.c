@@ -1,0 +1,121 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/call.h"
+#include "api/resources.h"
+#include "base/file.h"
+
+static enum err number_param(const struct api_call *call, uint64_t *ret_id,
+                             struct err_detail *detail)
+{
+    const char *text = net_http_param(call->http, "id");
+    char *end = NULL;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || *text == '-')
+        return err_set(detail, ERR_NOT_FOUND, "'%s' is no number", text);
+    *ret_id = number;
+    return ERR_OK;
+}
+
+static enum err create_upload(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
+{
+    TRY(vault_may(&call->fleet.actor, VAULT_KEY_IMPORT, detail));
+    uint64_t id = 0;
+    TRY(spool_add(api_spool(call->api), &id, detail));
+    *ret_answer = json_pack("{s:I}", "upload", (json_int_t)id);
+    return ERR_OK;
+}
+API_HANDLER(create_upload)
+
+static enum err write_upload(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
+{
+    (void)ret_answer;
+    TRY(vault_may(&call->fleet.actor, VAULT_KEY_IMPORT, detail));
+    uint64_t id = 0, offset = 0;
+    TRY(number_param(call, &id, detail));
+    TRY(api_query_number(call, "offset", SPOOL_BYTES_MAX, 0, &offset, detail));
+    return spool_write(api_spool(call->api), id, offset, net_http_body(call->http), detail);
+}
+API_HANDLER(write_upload)
+
+struct download {
+    int fd;
+};
+
+static enum err read_download(void *ctx, uint8_t *to, size_t cap, size_t *ret_len)
+{
+    const struct download *download = ctx;
+    ssize_t got;
+    do {
+        got = read(download->fd, to, cap);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return ERR_IO;
+    *ret_len = (size_t)got;
+    return ERR_OK;
+}
+
+static void close_download(void *ctx)
+{
+    struct download *download = ctx;
+    (void)close(download->fd);
+    free(download);
+}
+
+static enum err read_file(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
+{
+    (void)ret_answer;
+    TRY(vault_may(&call->fleet.actor, VAULT_KEY_EXPORT, detail));
+    uint64_t id = 0;
+    const char *part = net_http_query(call->http, "part");
+    TRY(number_param(call, &id, detail));
+    AUTO(file_closep) int fd = -1;
+    TRY(spool_open(api_spool(call->api), id, part != NULL ? part : "", &fd, detail));
+    struct download *download = malloc(sizeof *download);
+    if (download == NULL)
+        return ERR_NO_MEMORY;
+    download->fd = fd;
+    fd = -1;
+    const struct net_http_source source = {read_download, close_download, download};
+    net_http_stream(call->http, 200, "application/octet-stream", &source);
+    return ERR_STREAMED;
+}
+API_HANDLER(read_file)
+
+static enum err delete_download(struct api_call *call, json_t **ret_answer,
+                                struct err_detail *detail)
+{
+    (void)ret_answer;
+    TRY(vault_may(&call->fleet.actor, VAULT_KEY_EXPORT, detail));
+    uint64_t id = 0;
+    TRY(number_param(call, &id, detail));
+    spool_remove(api_spool(call->api), id);
+    return ERR_OK;
+}
+API_HANDLER(delete_download)
+
+static enum err show_job(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
+{
+    TRY(vault_may(&call->fleet.actor, VAULT_STATUS, detail));
+    uint64_t id = 0, from = 0;
+    TRY(number_param(call, &id, detail));
+    TRY(api_query_number(call, "from", INT64_MAX, 0, &from, detail));
+    enum err err = jobs_show(api_jobs(call->api), id, from, ret_answer);
+    return err == ERR_NOT_FOUND ? err_set(detail, err, "no job %llu; jobs are known for an hour",
+                                          (unsigned long long)id)
+                                : err;
+}
+API_HANDLER(show_job)
+
+static enum err cancel_job(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
+{
+    (void)ret_answer;
+    TRY(vault_may(&call->fleet.actor, VAULT_NETWORK_MANAGE, detail));
+    uint64_t id = 0;
+    TRY(number_param(call, &id, detail));
+    return jobs_cancel(api_jobs(call->api), id);
+}
+API_HANDLER(cancel_job)
