@@ -1,0 +1,148 @@
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api/audit_json.h"
+#include "api/json.h"
+#include "base/file.h"
+#include "programs/claviger/commands.h"
+
+#define PEM_MAX ((size_t)64 * 1024)
+
+static void print_verdict(struct cli *cli, const json_t *result)
+{
+    if (result == NULL || cli_print_json(cli, result))
+        return;
+    const json_t *problem = json_object_get(result, "problem");
+    cli_say(cli, "%s records in %s segments, %s to %s\n", cli_grouped(cli_int(result, "records")),
+            cli_grouped(cli_int(result, "segments")), cli_text(result, "first_time"),
+            cli_text(result, "last_time"));
+    cli_say(cli, "%s signatures of the token; the last covers record %s\n",
+            cli_grouped(cli_int(result, "signatures")), cli_grouped(cli_int(result, "signed_seq")));
+    if (problem != NULL)
+        cli_say(cli,
+                "WRONG: segment %" JSON_INTEGER_FORMAT ", offset %" JSON_INTEGER_FORMAT
+                ", record %" JSON_INTEGER_FORMAT ": %s\n",
+                cli_int(problem, "segment"), cli_int(problem, "offset"), cli_int(problem, "seq"),
+                cli_text(problem, "text"));
+    else
+        cli_say(cli, "verified: order, hashes and signatures are as they should be; head %.16s\n",
+                cli_text(result, "head"));
+}
+
+static bool on_progress(const struct audit_verify_progress *progress, void *ctx)
+{
+    progress_show(ctx, "verify", progress->bytes_done, progress->bytes_total);
+    return true;
+}
+
+static enum err verify_folder(struct cli *cli, const char *dir, json_t **ret_result)
+{
+    AUTO(rsa_public_freep) struct rsa_public *key = NULL;
+    if (cli_option(cli, "key") != NULL) {
+        AUTO(buf_done) struct buf pem = {0};
+        TRY(file_read(cli_option(cli, "key"), PEM_MAX, &pem, &cli->detail));
+        TRY(rsa_public_from_pem(buf_view(&pem), &key, &cli->detail));
+    }
+    const struct rsa_public *const keys[] = {key};
+    struct progress progress;
+    progress_begin(&progress);
+    const struct audit_verify_options options = {.keys = keys,
+                                                 .key_count = key != NULL ? 1 : 0,
+                                                 .whole = true,
+                                                 .progress = on_progress,
+                                                 .ctx = &progress};
+    struct audit_verify_result *result = calloc(1, sizeof *result);
+    if (result == NULL)
+        return ERR_NO_MEMORY;
+    enum err err = audit_verify(dir, &options, result, &cli->detail);
+    progress_end(&progress);
+    if (err == ERR_OK || result->problem.err != ERR_OK)
+        *ret_result = audit_verify_json(result);
+    free(result);
+    return err;
+}
+
+enum err command_audit_verify(struct cli *cli)
+{
+    AUTO(json_freep) json_t *result = NULL;
+    const char *dir = cli_option(cli, "directory");
+    enum err err = dir != NULL ? verify_folder(cli, dir, &result)
+                               : cli_job(cli, json_object(), NULL, &result, "/v1/audit/verify");
+    print_verdict(cli, result);
+    return err;
+}
+
+static void print_records(const struct cli *cli, const json_t *answer)
+{
+    size_t i;
+    const json_t *record;
+    json_array_foreach(json_object_get(answer, "records"), i, record)
+    {
+        const char *result = cli_text(record, "result");
+        bool ok = result[0] == 'O' && result[1] == 'K';
+        cli_say(cli, "%8" JSON_INTEGER_FORMAT "  %s  %-16s %-24s %s%s%s", cli_int(record, "seq"),
+                cli_text(record, "time"), cli_text(record, "kind"), cli_text(record, "actor"),
+                ok ? "" : "REFUSED ", ok ? "" : result, ok ? "" : " ");
+        if (cli_int(record, "row") != 0)
+            cli_say(cli,
+                    "domain %" JSON_INTEGER_FORMAT " table %" JSON_INTEGER_FORMAT
+                    " row 0x%08llx epoch %" JSON_INTEGER_FORMAT " ",
+                    cli_int(record, "domain"), cli_int(record, "table"),
+                    (unsigned long long)cli_int(record, "row"), cli_int(record, "epoch"));
+        cli_say(cli, "%s\n", cli_text(record, "text"));
+    }
+}
+
+enum err command_audit_show(struct cli *cli)
+{
+    uint64_t last = 20;
+    AUTO(json_freep) json_t *answer = NULL;
+    const char *dir = cli_option(cli, "directory"), *kind = cli_option(cli, "kind"),
+               *actor = cli_option(cli, "actor");
+    TRY(cli_number(cli, "last", AUDIT_SHOW_MAX, 20, &last));
+    if (dir != NULL) {
+        const struct audit_filter filter = {.last = last, .kind = kind, .actor = actor};
+        TRY(audit_show_json(dir, &filter, &answer, &cli->detail));
+    } else {
+        TRY(cli_call(cli, NET_HTTP_GET, NULL, &answer, "/v1/audit?last=%" PRIu64 "%s%s%s%s", last,
+                     kind != NULL ? "&kind=" : "", kind != NULL ? cli_escape(kind) : "",
+                     actor != NULL ? "&actor=" : "", actor != NULL ? cli_escape(actor) : ""));
+    }
+    if (!cli_print_json(cli, answer))
+        print_records(cli, answer);
+    return ERR_OK;
+}
+
+static enum err export_segment(struct cli *cli, const char *dir, uint64_t number)
+{
+    char name[SEGMENT_NAME_SIZE], path[PATH_MAX], resource[64];
+    segment_name(number, name);
+    if (snprintf(path, sizeof path, "%s/%s", dir, name) >= (int)sizeof path)
+        return err_set(&cli->detail, ERR_LIMIT, "%s: path too long", dir);
+    (void)snprintf(resource, sizeof resource, "/v1/audit/segments/%" PRIu64, number);
+    return cli_fetch(cli, resource, path, 0600);
+}
+
+enum err command_audit_export(struct cli *cli)
+{
+    const char *dir = cli_option(cli, "output");
+    AUTO(json_freep) json_t *answer = NULL;
+    TRY(cli_call(cli, NET_HTTP_GET, NULL, &answer, "/v1/audit/segments"));
+    TRY(file_mkdirs(dir, 0700, &cli->detail));
+    size_t i;
+    const json_t *number;
+    json_array_foreach(json_object_get(answer, "segments"), i, number)
+    {
+        TRY(export_segment(cli, dir, (uint64_t)json_integer_value(number)));
+    }
+    if (!cli_print_json(cli, answer))
+        cli_say(cli,
+                "%zu segments: %s\nverify them anywhere: claviger audit verify --directory %s "
+                "--key kms_key.pub.pem\n",
+                json_array_size(json_object_get(answer, "segments")), dir, dir);
+    return ERR_OK;
+}

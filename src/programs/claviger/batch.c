@@ -1,0 +1,122 @@
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/json.h"
+#include "base/file.h"
+#include "programs/claviger/commands.h"
+#include "programs/claviger/import.h"
+
+#define PEM_MAX ((size_t)64 * 1024)
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+enum err command_batch_list(struct cli *cli)
+{
+    AUTO(json_freep) json_t *answer = NULL;
+    TRY(cli_call(cli, NET_HTTP_GET, NULL, &answer, "/v1/networks/%s/batches",
+                 cli_escape(cli_arg(cli, 0))));
+    if (cli_print_json(cli, answer))
+        return ERR_OK;
+    static const char *const titles[] = {"batch", "nodes", "when", "by", "how", "from"};
+    struct table *table = table_new(titles, ARRAY_LEN(titles));
+    size_t i;
+    const json_t *batch;
+    json_array_foreach(json_object_get(answer, "batches"), i, batch)
+    {
+        const char *cells[] = {cli_grouped(cli_int(batch, "batch")),
+                               cli_grouped(cli_int(batch, "nodes")),
+                               cli_text(batch, "when"),
+                               cli_text(batch, "actor"),
+                               cli_text(batch, "operation"),
+                               cli_text(batch, "source")};
+        table_row(table, cells);
+    }
+    table_print(table, stdout);
+    return ERR_OK;
+}
+
+static enum err fetch_all(struct cli *cli, uint64_t id, const char *path)
+{
+    static const char *const parts[] = {"", ".sig", ".manifest"};
+    char beside[PATH_MAX];
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        if (snprintf(beside, sizeof beside, "%s%s", path, parts[i]) >= (int)sizeof beside)
+            return err_set(&cli->detail, ERR_LIMIT, "%s: path too long", path);
+        TRY(cli_download(cli, id, parts[i], beside, 0600));
+    }
+    return ERR_OK;
+}
+
+enum err command_batch_export(struct cli *cli)
+{
+    uint64_t batch = 0;
+    const char *path = cli_option(cli, "output");
+    AUTO(buf_done) struct buf recipient = {0};
+    TRY(cli_number(cli, "batch", UINT32_MAX, 0, &batch));
+    TRY(file_read(cli_option(cli, "to"), PEM_MAX, &recipient, &cli->detail));
+    json_t *spec = json_pack("{s:I s:s# s:s}", "batch", (json_int_t)batch, "recipient",
+                             (const char *)recipient.data, recipient.len, "file", base_name(path));
+    if (spec == NULL)
+        return err_set(&cli->detail, ERR_SYNTAX, "%s: not a PEM file", cli_option(cli, "to"));
+    AUTO(json_freep) json_t *result = NULL;
+    TRY(cli_job(cli, spec, NULL, &result, "/v1/networks/%s/batches/export",
+                cli_escape(cli_arg(cli, 0))));
+    uint64_t id = (uint64_t)cli_int(result, "download");
+    enum err err = fetch_all(cli, id, path);
+    cli_download_done(cli, id);
+    TRY(err);
+    if (!cli_print_json(cli, result))
+        cli_say(cli,
+                "%s nodes of batch %s, encrypted to the key server: %s\nsignature: "
+                "%s.sig\nmanifest:  %s.manifest\n"
+                "next: take the three files to the operator\n",
+                cli_grouped(cli_int(result, "nodes")), cli_option(cli, "batch"), path, path, path);
+    return ERR_OK;
+}
+
+/* The file and what stands beside it, named by an option or by its own name. */
+static enum err upload_beside(struct cli *cli, json_t *spec, const char *field, const char *option,
+                              const char *suffix)
+{
+    char beside[PATH_MAX];
+    uint64_t id = 0;
+    const char *path = option != NULL ? cli_option(cli, option) : NULL;
+    if (path == NULL) {
+        if (snprintf(beside, sizeof beside, "%s%s", cli_arg(cli, 1), suffix) >= (int)sizeof beside)
+            return err_set(&cli->detail, ERR_LIMIT, "path too long");
+        path = beside;
+    }
+    TRY(cli_upload(cli, path, &id));
+    (void)json_object_set_new(spec, field, json_integer((json_int_t)id));
+    return ERR_OK;
+}
+
+static enum err upload_all(struct cli *cli, json_t *spec)
+{
+    TRY(upload_beside(cli, spec, "upload_signature", "signature", ".sig"));
+    TRY(upload_beside(cli, spec, "upload_manifest", "manifest", ".manifest"));
+    return upload_beside(cli, spec, "upload", NULL, "");
+}
+
+enum err command_batch_import(struct cli *cli)
+{
+    json_t *spec =
+        json_pack("{s:s s:b s:b s:b}", "file", base_name(cli_arg(cli, 1)), "backup",
+                  cli_option(cli, "backup") != NULL, "dry_run", cli_option(cli, "dry-run") != NULL,
+                  "verbose", cli_option(cli, "verbose") != NULL);
+    enum err err = upload_all(cli, spec);
+    if (err != ERR_OK) {
+        json_decref(spec);
+        return err;
+    }
+    AUTO(json_freep) json_t *result = NULL;
+    err = cli_job(cli, spec, import_line, &result, "/v1/networks/%s/batches/import",
+                  cli_escape(cli_arg(cli, 0)));
+    import_report(cli, result);
+    return err;
+}

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "base/secret.h"
+#include "net/http_client.h"
+#include "net/http_route.h"
+#include "programs/common/options.h"
+
+/* What every subcommand of claviger stands on. */
+struct cli {
+    const struct options *options;
+    struct net_client *client; /* made by the first call */
+    bool json;                 /* print answers as they came */
+    bool quiet;
+    struct err_detail detail;
+};
+
+/* One function per subcommand: prints its answer, gives an error with cli->detail filled. */
+typedef enum err cli_fn(struct cli *cli);
+
+/* One exchange with the daemon. `path` is formatted with escaped text arguments (cli_escape).
+ * `body` is taken and may be NULL. The answer is a new reference, NULL where there is none; a
+ * refusal is an error with the daemon's detail. */
+MUST_CHECK enum err cli_call(struct cli *cli, enum net_http_method method, json_t *body,
+                             json_t **ret_answer, const char *path, ...)
+    __attribute__((format(printf, 5, 6)));
+/* Start a job (`path` answers {"job":N}) and follow it to its end with a progress bar; its lines go
+ * to `line` as they come (nullable). The result is a new reference. Ctrl-C cancels the job at the
+ * daemon. */
+typedef void cli_line_fn(struct cli *cli, const json_t *line);
+MUST_CHECK enum err cli_job(struct cli *cli, json_t *spec, cli_line_fn *line, json_t **ret_result,
+                            const char *path, ...) __attribute__((format(printf, 5, 6)));
+/* A percent-escaped path segment; lives until the program ends. */
+const char *cli_escape(const char *text);
+
+/* Send a file to the daemon's spool, with progress; gives its upload id. */
+MUST_CHECK enum err cli_upload(struct cli *cli, const char *path, uint64_t *ret_id);
+MUST_CHECK enum err cli_upload_fd(struct cli *cli, int fd, uint64_t *ret_id);
+/* Fetch a download ("", ".sig" or ".manifest" of it) into a file that appears whole or not at all.
+ */
+MUST_CHECK enum err cli_download(struct cli *cli, uint64_t id, const char *part, const char *path,
+                                 mode_t mode);
+MUST_CHECK enum err cli_download_fd(struct cli *cli, uint64_t id, const char *part, int fd);
+/* Any resource that is bytes, into such a file. */
+MUST_CHECK enum err cli_fetch(struct cli *cli, const char *resource, const char *path, mode_t mode);
+/* The daemon may forget it now. */
+void cli_download_done(struct cli *cli, uint64_t id);
+
+/* The passphrase from --passphrase-file, or asked for; twice where it is `fresh`. */
+MUST_CHECK enum err cli_passphrase(struct cli *cli, bool fresh, struct secret **ret_passphrase);
+/* Puts a secret into a JSON object as text; ERR_SYNTAX where it is no UTF-8. */
+MUST_CHECK enum err cli_set_secret(struct cli *cli, json_t *object, const char *name,
+                                   const struct secret *secret);
+/* --confirm WORD, or asked for at the terminal. */
+MUST_CHECK enum err cli_confirm(struct cli *cli, const char *what, const char *word);
+
+/* Options and arguments. */
+const char *cli_arg(const struct cli *cli, int n);
+const char *cli_option(const struct cli *cli, const char *name);
+MUST_CHECK enum err cli_number(struct cli *cli, const char *name, uint64_t max, uint64_t fallback,
+                               uint64_t *ret_number);
+
+/* Answers. With --json the answer is printed as it is and the rest does nothing (false). */
+bool cli_print_json(const struct cli *cli, const json_t *answer);
+__attribute__((format(printf, 2, 3))) void cli_say(const struct cli *cli, const char *format, ...);
+const char *cli_text(const json_t *object, const char *name); /* "" where absent */
+json_int_t cli_int(const json_t *object, const char *name);   /* 0 where absent */
+/* 1,234,567; in a buffer of the call's own (up to 8 live at a time). */
+const char *cli_grouped(json_int_t number);
+
+/* A table: column titles, then rows of cells, printed with widths that fit. */
+struct table;
+struct table *table_new(const char *const *titles, size_t columns);
+void table_row(struct table *table, const char *const *cells);
+void table_print(struct table *table, FILE *to); /* frees it */
+void table_discard(struct table *table);
+
+/* Progress on standard error, where that is a terminal and the work takes longer than a second. */
+struct progress {
+    uint64_t started_ns;
+    uint64_t shown_ns;
+    bool shown;
+    bool terminal;
+};
+void progress_begin(struct progress *progress);
+void progress_show(struct progress *progress, const char *stage, uint64_t done, uint64_t total);
+void progress_end(struct progress *progress);

@@ -1,0 +1,45 @@
+#pragma once
+
+#include "programs/claviger/cli.h"
+
+/* Every subcommand and its function. */
+#define COMMANDS                                                                                   \
+    COMMAND("status", command_status)                                                              \
+    COMMAND("network create", command_network_create)                                              \
+    COMMAND("network list", command_network_list)                                                  \
+    COMMAND("network show", command_network_show)                                                  \
+    COMMAND("network rotate", command_network_rotate)                                              \
+    COMMAND("network retire", command_network_retire)                                              \
+    COMMAND("network set-passphrase", command_network_set_passphrase)                              \
+    COMMAND("network destroy", command_network_destroy)                                            \
+    COMMAND("network export-gateway-keys", command_network_export_gateway_keys)                    \
+    COMMAND("network import-gateway-keys", command_network_import_gateway_keys)                    \
+    COMMAND("node generate", command_node_generate)                                                \
+    COMMAND("node list", command_node_list)                                                        \
+    COMMAND("node show", command_node_show)                                                        \
+    COMMAND("node revoke", command_node_revoke)                                                    \
+    COMMAND("node reinstate", command_node_reinstate)                                              \
+    COMMAND("node destroy", command_node_destroy)                                                  \
+    COMMAND("batch list", command_batch_list)                                                      \
+    COMMAND("batch export", command_batch_export)                                                  \
+    COMMAND("batch import", command_batch_import)                                                  \
+    COMMAND("keyring export", command_keyring_export)                                              \
+    COMMAND("keyring import", command_keyring_import)                                              \
+    COMMAND("gateway create", command_gateway_create)                                              \
+    COMMAND("gateway list", command_gateway_list)                                                  \
+    COMMAND("gateway show", command_gateway_show)                                                  \
+    COMMAND("gateway allow", command_gateway_allow)                                                \
+    COMMAND("gateway deny", command_gateway_deny)                                                  \
+    COMMAND("gateway remove", command_gateway_remove)                                              \
+    COMMAND("server public-key", command_server_public_key)                                        \
+    COMMAND("server ca", command_server_ca)                                                        \
+    COMMAND("server reload", command_server_reload)                                                \
+    COMMAND("vault list", command_vault_list)                                                      \
+    COMMAND("vault rotate", command_vault_rotate)                                                  \
+    COMMAND("audit verify", command_audit_verify)                                                  \
+    COMMAND("audit show", command_audit_show)                                                      \
+    COMMAND("audit export", command_audit_export)
+
+#define COMMAND(name, function) cli_fn function;
+COMMANDS
+#undef COMMAND

@@ -1,0 +1,122 @@
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "programs/claviger/cli.h"
+
+#define COLUMNS_MAX 12
+
+bool cli_print_json(const struct cli *cli, const json_t *answer)
+{
+    if (!cli->json)
+        return false;
+    if (answer != NULL) {
+        (void)json_dumpf(answer, stdout, JSON_INDENT(2));
+        (void)printf("\n");
+    }
+    return true;
+}
+
+void cli_say(const struct cli *cli, const char *format, ...)
+{
+    if (cli->quiet || cli->json)
+        return;
+    va_list args;
+    va_start(args, format);
+    (void)vprintf(format, args);
+    va_end(args);
+}
+
+const char *cli_text(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text != NULL ? text : "";
+}
+
+json_int_t cli_int(const json_t *object, const char *name)
+{
+    return json_integer_value(json_object_get(object, name));
+}
+
+const char *cli_grouped(json_int_t number)
+{
+    static char texts[8][32];
+    static unsigned next;
+    char digits[24];
+    char *text = texts[next++ % ARRAY_LEN(texts)];
+    int len = snprintf(digits, sizeof digits, "%lld", (long long)number);
+    char *at = text;
+    for (int i = 0; i < len; i++) {
+        if (i > 0 && (len - i) % 3 == 0 && digits[i - 1] != '-')
+            *at++ = ',';
+        *at++ = digits[i];
+    }
+    *at = '\0';
+    return text;
+}
+
+struct table {
+    size_t columns;
+    size_t width[COLUMNS_MAX];
+    struct buf cells; /* NUL-terminated, row by row; titles first */
+    size_t rows;
+    bool failed;
+};
+
+struct table *table_new(const char *const *titles, size_t columns)
+{
+    struct table *table = calloc(1, sizeof *table);
+    if (table == NULL)
+        return NULL;
+    table->columns = columns < COLUMNS_MAX ? columns : COLUMNS_MAX;
+    table_row(table, titles);
+    return table;
+}
+
+/* Characters, not bytes, of UTF-8. */
+static size_t shown_width(const char *text)
+{
+    size_t width = 0;
+    for (; *text != '\0'; text++)
+        width += ((unsigned char)*text & 0xc0) != 0x80;
+    return width;
+}
+
+void table_row(struct table *table, const char *const *cells)
+{
+    if (table == NULL)
+        return;
+    for (size_t i = 0; i < table->columns; i++) {
+        size_t width = shown_width(cells[i]);
+        table->width[i] = width > table->width[i] ? width : table->width[i];
+        if (buf_append(&table->cells, bytes_of(cells[i], strlen(cells[i]) + 1)) != ERR_OK)
+            table->failed = true;
+    }
+    table->rows++;
+}
+
+void table_print(struct table *table, FILE *to)
+{
+    if (table == NULL)
+        return;
+    const char *cell = (const char *)table->cells.data;
+    for (size_t row = 0; row < table->rows && !table->failed; row++) {
+        for (size_t i = 0; i < table->columns; i++) {
+            size_t width = shown_width(cell);
+            bool last = i + 1 == table->columns;
+            (void)fprintf(to, "%s%*s", cell, last ? 0 : (int)(table->width[i] - width + 2), "");
+            cell += strlen(cell) + 1;
+        }
+        (void)fprintf(to, "\n");
+    }
+    table_discard(table);
+}
+
+void table_discard(struct table *table)
+{
+    if (table == NULL)
+        return;
+    buf_done(&table->cells);
+    free(table);
+}

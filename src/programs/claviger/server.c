@@ -1,0 +1,78 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "api/json.h"
+#include "base/file.h"
+#include "programs/claviger/commands.h"
+
+static enum err write_pem(struct cli *cli, const char *resource, const char *what)
+{
+    AUTO(json_freep) json_t *answer = NULL;
+    TRY(cli_call(cli, NET_HTTP_GET, NULL, &answer, "%s", resource));
+    const char *path = cli_option(cli, "output"), *pem = cli_text(answer, "pem");
+    if (path == NULL) {
+        if (!cli_print_json(cli, answer))
+            (void)fputs(pem, stdout);
+        return ERR_OK;
+    }
+    TRY(file_write(path, bytes_str(pem), 0644, &cli->detail));
+    if (!cli_print_json(cli, answer))
+        cli_say(cli, "%s: %s\n", what, path);
+    if (*cli_text(answer, "fingerprint") != '\0')
+        cli_say(cli, "fingerprint (SHA-256): %s\n", cli_text(answer, "fingerprint"));
+    return ERR_OK;
+}
+
+enum err command_server_public_key(struct cli *cli)
+{
+    return write_pem(cli, "/v1/server/public-key", "this server's RSA public key");
+}
+
+enum err command_server_ca(struct cli *cli)
+{
+    return write_pem(cli, "/v1/server/ca", "certificate of the certification authority");
+}
+
+enum err command_server_reload(struct cli *cli)
+{
+    TRY(cli_call(cli, NET_HTTP_POST, NULL, NULL, "/v1/reload"));
+    cli_say(cli, "reloaded\n");
+    return ERR_OK;
+}
+
+enum err command_vault_list(struct cli *cli)
+{
+    AUTO(json_freep) json_t *answer = NULL;
+    TRY(cli_call(cli, NET_HTTP_GET, NULL, &answer, "/v1/domains"));
+    if (cli_print_json(cli, answer))
+        return ERR_OK;
+    static const char *const titles[] = {"network", "domain key", "state"};
+    struct table *table = table_new(titles, ARRAY_LEN(titles));
+    size_t i;
+    const json_t *domain;
+    json_array_foreach(json_object_get(answer, "domains"), i, domain)
+    {
+        char version[32];
+        (void)snprintf(version, sizeof version, "version %" JSON_INTEGER_FORMAT,
+                       cli_int(domain, "version"));
+        const char *cells[] = {cli_text(domain, "network"), version,
+                               json_is_true(json_object_get(domain, "resealing"))
+                                   ? "records are being sealed anew"
+                                   : "all records are under it"};
+        table_row(table, cells);
+    }
+    table_print(table, stdout);
+    return ERR_OK;
+}
+
+enum err command_vault_rotate(struct cli *cli)
+{
+    AUTO(json_freep) json_t *result = NULL;
+    TRY(cli_job(cli, json_object(), NULL, &result, "/v1/domains/%s/rotate",
+                cli_escape(cli_arg(cli, 0))));
+    if (!cli_print_json(cli, result))
+        cli_say(cli,
+                "'%s': all records are sealed under domain key version %" JSON_INTEGER_FORMAT "\n",
+                cli_text(result, "network"), cli_int(result, "version"));
+    return ERR_OK;
+}
