@@ -70,8 +70,8 @@ enum err net_prepare(const struct fleet_call *call, const struct fleet_network_c
     net->pass.version = 1;
     net->pass.pwhash = (struct keeper_pwhash){
         .t_cost = request->argon_passes ? request->argon_passes : 3,
-        .m_kib = request->argon_memory_kib ? request->argon_memory_kib : 256 * 1024,
-        .lanes = request->argon_lanes ? request->argon_lanes : 1};
+        .m_kib = request->argon_memory_kib ? request->argon_memory_kib : 64 * 1024,
+        .lanes = request->argon_lanes ? request->argon_lanes : 4};
     TRY(draw_salt(net->pass.pwhash.salt, detail));
     /* Known names are refused before a domain is made for nothing; the insert decides. */
     struct snapshot *snapshot = snapshot_get(call->fleet);

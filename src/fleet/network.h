@@ -53,7 +53,7 @@ struct fleet_network_create {
     const char *realm;
     unsigned id_bits;        /* 0: 32 */
     struct bytes passphrase; /* of FLEET_PASS_MIN to FLEET_PASS_MAX bytes; the caller wipes it */
-    /* 0: 3 passes, 256 MiB, 1 lane */
+    /* 0: 3 passes, 64 MiB, 4 lanes */
     uint32_t argon_passes, argon_memory_kib, argon_lanes;
 };
 
