@@ -110,6 +110,16 @@ MUST_CHECK enum err keeper_sign_audit(struct keeper_client *client, const char *
 MUST_CHECK enum err keeper_public(struct keeper_client *client, enum keeper_key key,
                                   struct buf *spki, uint8_t ret_key_id[20],
                                   struct err_detail *detail);
-/* An event of the engine into the chain, at most KEEPER_NOTE_MAX bytes; durable on return. */
+/* An event of the engine for the chain: `text` alone (kind AUDIT_NOTE), or with a kind of its own.
+ * At most KEEPER_NOTE_MAX bytes of text. Durable on return. ERR_DENIED for a kind that is the
+ * keeper's own. */
 MUST_CHECK enum err keeper_note(struct keeper_client *client, const char *actor, const char *text,
                                 struct err_detail *detail);
+struct keeper_note {
+    uint16_t kind; /* enum audit_kind (audit_kinds.h): one that is marked as a note */
+    enum err result;
+    struct keeper_row row; /* what means nothing is 0, the table too */
+    const char *text;      /* may be "" */
+};
+MUST_CHECK enum err keeper_note_event(struct keeper_client *client, const char *actor,
+                                      const struct keeper_note *note, struct err_detail *detail);

@@ -1,0 +1,137 @@
+#include "keeper/seal.h"
+
+#include <stdlib.h>
+
+#include "crypto/aead.h"
+#include "crypto/cmac.h"
+#include "crypto/kdf.h"
+
+#define IDENTITY_AT   3 /* in the associated data, behind format and version */
+#define IDENTITY_SIZE 17
+#define AAD_SIZE      (IDENTITY_AT + IDENTITY_SIZE)
+#define CIPHER_AT     (IDENTITY_AT + AEAD_NONCE_SIZE)
+
+struct seal_key {
+    struct aead *aead;
+    struct cmac *nonce;
+    uint16_t version;
+};
+
+enum err seal_key_new(struct bytes key, uint16_t version, struct seal_key **ret_key)
+{
+    if (key.len != SEAL_DOMAIN_KEY || version == 0)
+        return ERR_ARGUMENT;
+    AUTO(kdf_freep) struct kdf *kdf = NULL;
+    TRY(kdf_new(key, &kdf));
+    AUTO(seal_key_freep) struct seal_key *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return ERR_NO_MEMORY;
+    AUTO(secret_block32_wipe) struct secret_block32 block;
+    struct bytes none = {NULL, 0};
+    TRY(kdf_derive(kdf, bytes_str("claviger seal"), none, block.data, sizeof block.data));
+    TRY(aead_new(BYTES(block.data), &made->aead));
+    TRY(kdf_derive(kdf, bytes_str("claviger nonce"), none, block.data, sizeof block.data));
+    TRY(cmac_new(BYTES(block.data), &made->nonce));
+    made->version = version;
+    *ret_key = TAKE(made);
+    return ERR_OK;
+}
+
+void seal_key_free(struct seal_key *key)
+{
+    if (key == NULL)
+        return;
+    aead_free(key->aead);
+    cmac_free(key->nonce);
+    free(key);
+}
+
+void seal_key_freep(struct seal_key **key)
+{
+    seal_key_free(*key);
+    *key = NULL;
+}
+
+uint16_t seal_key_version(const struct seal_key *key)
+{
+    return key->version;
+}
+
+static void aad_fill(uint8_t aad[AAD_SIZE], uint16_t version, const struct keeper_row *row)
+{
+    aad[0] = SEAL_FORMAT;
+    be16_store(aad + 1, version);
+    be32_store(aad + 3, row->domain);
+    aad[7] = row->table;
+    be64_store(aad + 8, row->row);
+    be32_store(aad + 16, row->epoch);
+}
+
+static bool length_ok(uint8_t table, size_t len)
+{
+    size_t want = keeper_key_size(table);
+    return want != 0 ? len == want
+                     : table == KEEPER_PEER_SECRET && len > 0 && len <= KEEPER_KEY_MAX;
+}
+
+enum err seal_version(struct bytes sealed, uint16_t *ret_version)
+{
+    if (sealed.len <= KEEPER_SEALED_OVERHEAD || sealed.len > KEEPER_SEALED_MAX ||
+        sealed.data[0] != SEAL_FORMAT)
+        return ERR_SEAL;
+    uint16_t version = be16_load(sealed.data + 1);
+    if (version == 0)
+        return ERR_SEAL;
+    *ret_version = version;
+    return ERR_OK;
+}
+
+enum err seal_close(struct seal_key *key, const struct keeper_row *row, struct bytes plain,
+                    struct keeper_sealed *ret_sealed)
+{
+    if (!length_ok(row->table, plain.len))
+        return ERR_ARGUMENT;
+    uint8_t aad[AAD_SIZE];
+    aad_fill(aad, key->version, row);
+    uint8_t nonce[CMAC_SIZE];
+    struct bytes parts[] = {bytes_of(aad + IDENTITY_AT, IDENTITY_SIZE), plain};
+    TRY(cmac_parts(key->nonce, parts, ARRAY_LEN(parts), nonce));
+    struct keeper_sealed sealed = {.len = (uint8_t)(plain.len + KEEPER_SEALED_OVERHEAD)};
+    memcpy(sealed.data, aad, IDENTITY_AT);
+    memcpy(sealed.data + IDENTITY_AT, nonce, AEAD_NONCE_SIZE);
+    TRY(aead_seal(key->aead, nonce, BYTES(aad), plain, sealed.data + CIPHER_AT,
+                  sealed.data + CIPHER_AT + plain.len));
+    *ret_sealed = sealed;
+    return ERR_OK;
+}
+
+enum err seal_open(struct seal_key *key, const struct keeper_row *row, struct bytes sealed,
+                   uint8_t *to, size_t *ret_len)
+{
+    uint16_t version = 0;
+    TRY(seal_version(sealed, &version));
+    size_t len = sealed.len - KEEPER_SEALED_OVERHEAD;
+    if (version != key->version || !length_ok(row->table, len))
+        return ERR_SEAL;
+    uint8_t aad[AAD_SIZE];
+    aad_fill(aad, version, row);
+    TRY(aead_open(key->aead, sealed.data + IDENTITY_AT, BYTES(aad),
+                  bytes_of(sealed.data + CIPHER_AT, len), sealed.data + CIPHER_AT + len, to));
+    *ret_len = len;
+    return ERR_OK;
+}
+
+enum err seal_fingerprint(struct cmac *print_key, const struct keeper_row *row, struct bytes plain,
+                          uint8_t ret_print[KEEPER_FINGERPRINT])
+{
+    bool own_row = row->table == KEEPER_NODE || row->table == KEEPER_PEER_SECRET;
+    uint8_t identity[13];
+    be32_store(identity, row->domain);
+    identity[4] = row->table;
+    be64_store(identity + 5, own_row ? row->row : 0);
+    uint8_t mac[CMAC_SIZE];
+    struct bytes parts[] = {BYTES(identity), plain};
+    TRY(cmac_parts(print_key, parts, ARRAY_LEN(parts), mac));
+    memcpy(ret_print, mac, KEEPER_FINGERPRINT);
+    return ERR_OK;
+}
