@@ -36,6 +36,7 @@ struct diameter_client {
     enum err failed; /* why the connection ended */
     struct err_detail why;
 
+    uint64_t deadline_ms;           /* of the whole request */
     const struct diameter_ask *ask; /* under way */
     struct diameter_got *got;
     uint32_t hop_by_hop;
@@ -192,6 +193,11 @@ static void on_tick(void *ctx)
     after(client, event, bytes_of(NULL, 0), &out);
 }
 
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Until somebody stops the loop, or the time is over. */
 static enum err wait(struct diameter_client *client, unsigned ms)
 {
@@ -236,7 +242,7 @@ static enum err connect_to(struct diameter_client *client, unsigned server,
     };
     struct net_target target = {.host = uri->host, .port = uri->port};
     TRY(net_connect(client->loop, &target, &setup, &client->conn));
-    uint64_t until = now_ms() + 3u * (uint64_t)client->connect_ms;
+    uint64_t until = sooner(now_ms() + 3u * (uint64_t)client->connect_ms, client->deadline_ms);
     while (client->conn != NULL && !client->open && now_ms() < until) {
         TRY(wait(client, (unsigned)(until - now_ms())));
         if (client->timed_out)
@@ -293,7 +299,7 @@ static enum err ask_connected(struct diameter_client *client, const struct diame
     client->got = got;
     TRY(write_request(client, ask));
     client->ask = ask;
-    uint64_t until = now_ms() + client->answer_ms;
+    uint64_t until = sooner(now_ms() + client->answer_ms, client->deadline_ms);
     enum err err = ERR_OK;
     while (err == ERR_OK && !client->answered && client->conn != NULL && now_ms() < until) {
         err = wait(client, (unsigned)(until - now_ms()));
@@ -326,6 +332,7 @@ enum err diameter_client_ask(struct diameter_client *client, const struct diamet
 {
     enum err err = ERR_CLOSED;
     unsigned first = client->server;
+    client->deadline_ms = ask->limit_ms != 0 ? now_ms() + ask->limit_ms : UINT64_MAX;
     if (client->open) {
         err = ask_connected(client, ask, detail, got);
         /* A connection that was idle may be dead: its server is asked once more. */
@@ -336,6 +343,8 @@ enum err diameter_client_ask(struct diameter_client *client, const struct diamet
             return err;
     }
     for (unsigned i = 0; i < client->servers_len; i++) {
+        if (i != 0 && now_ms() >= client->deadline_ms)
+            return err;
         err = connect_to(client, (first + i) % client->servers_len, detail);
         if (err == ERR_OK)
             err = ask_connected(client, ask, detail, got);

@@ -24,7 +24,8 @@ struct diameter_ask {
     const char *user; /* "gateway@metro-east.example", "00010200@node.metro-east.example" */
     unsigned want;    /* a set of DIAMETER_WANT_ */
     bool has_version;
-    uint32_t version; /* one version instead of the newest */
+    uint32_t version;  /* one version instead of the newest */
+    unsigned limit_ms; /* for all servers together; 0: only the limits of each step */
 };
 struct diameter_key {
     struct secret *key; /* NULL where it was not asked for */
