@@ -207,9 +207,9 @@ static void on_close(struct net_conn *net, void *ctx, enum net_close reason,
     if (conn == NULL || conn->loop == NULL)
         return;
     if (reason != NET_CLOSE_LOCAL && server_loop_may_log(conn->loop))
-        log_info("diameter: %s (%s) is gone: %s %s",
+        log_info("diameter: %s (%s) is gone: %s",
                  conn->peer.host[0] != '\0' ? conn->peer.host : "?", net_conn_peer(net),
-                 net_close_text(reason), detail->text);
+                 detail->text[0] != '\0' ? detail->text : net_close_text(reason));
     server_conn_detach(conn);
 }
 
