@@ -195,7 +195,7 @@ static void run_goodbye(void *arg)
     struct server_loop *loop = arg;
     if (loop == &loop->server->loop[0])
         free_listeners(loop->server);
-    server_loop_goodbye(loop);
+    server_loop_goodbye(loop, DIAMETER_DISCONNECT_REBOOTING, NULL);
 }
 
 void diameter_server_stop(struct diameter_server *server)
@@ -203,6 +203,32 @@ void diameter_server_stop(struct diameter_server *server)
     for (unsigned i = 0; i < server->loops_len; i++) {
         if (net_loop_post(server->loop[i].net, run_goodbye, &server->loop[i]) != ERR_OK)
             log_warn("diameter: no memory to say goodbye to peers");
+    }
+}
+
+struct dismissal {
+    struct server_loop *loop;
+    char host[DIAMETER_NAME_MAX];
+};
+
+static void run_dismissal(void *arg)
+{
+    struct dismissal *d = arg;
+    server_loop_goodbye(d->loop, DIAMETER_DISCONNECT_NOT_WANTED, d->host);
+    free(d);
+}
+
+void diameter_server_disconnect(struct diameter_server *server, const char *host)
+{
+    size_t len = strlen(host);
+    for (unsigned i = 0; i < server->loops_len && len < DIAMETER_NAME_MAX; i++) {
+        struct dismissal *d = calloc(1, sizeof *d);
+        if (d == NULL)
+            return;
+        d->loop = &server->loop[i];
+        memcpy(d->host, host, len);
+        if (net_loop_post(server->loop[i].net, run_dismissal, d) != ERR_OK)
+            free(d);
     }
 }
 
