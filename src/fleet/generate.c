@@ -180,6 +180,8 @@ enum err fleet_node_generate(const struct fleet_call *call,
         return err_set(detail, ERR_LIMIT, "1 to %" PRIu64 " nodes at once", FLEET_NODES_MAX);
     if (net->id_bits == 32 && request->range.last > UINT32_MAX)
         return err_set(detail, ERR_LIMIT, "node ids of network %s have 32 bits", net->name);
+    if (request->range.first == 0)
+        return err_set(detail, ERR_ARGUMENT, "0 is not a node id");
     TRY(net_lock_take(call, net->id));
     enum err err = generate_locked(call, request, detail, ret_result);
     net_lock_give(call->fleet, net->id);
