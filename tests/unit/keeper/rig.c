@@ -38,7 +38,7 @@ void rig_begin(struct rig *rig, const struct rig_options *options)
     struct rig_options usual = {.policy = rig_open_policy()};
     if (options == NULL)
         options = &usual;
-    *rig = (struct rig){.dir = test_tempdir()};
+    *rig = (struct rig){.dir = test_tempdir(), .control = -1, .keeper_control = -1};
     uint64_t size = options->segment_size != 0 ? options->segment_size : (uint64_t)16 << 20;
     struct audit_setup setup = {
         .current = -1, .spare = new_segment(rig, size), .sign_interval_us = (uint64_t)3600000000};
@@ -51,9 +51,15 @@ void rig_begin(struct rig *rig, const struct rig_options *options)
         rig->fds[i] = pair[0];
         theirs[i] = pair[1];
     }
+    if (options->supervised) {
+        int pair[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+        rig->control = pair[0];
+        rig->keeper_control = pair[1];
+    }
     struct keeper_server_config config = {.fds = theirs,
                                           .fd_count = RIG_CONNS,
-                                          .control = -1,
+                                          .control = rig->keeper_control,
                                           .token = fake_token_of(&rig->token),
                                           .policy = options->policy,
                                           .audit = rig->audit,
@@ -83,7 +89,8 @@ static void stop(struct rig *rig)
     if (rig->server == NULL)
         return;
     keeper_server_stop(rig->server);
-    assert_int_equal(pthread_join(rig->thread, NULL), 0);
+    if (!rig->joined)
+        assert_int_equal(pthread_join(rig->thread, NULL), 0);
     keeper_server_free(rig->server);
     rig->server = NULL;
 }
@@ -131,6 +138,10 @@ enum err rig_end(struct rig *rig)
         if (rig->fds[i] >= 0)
             (void)close(rig->fds[i]);
     }
+    if (rig->control >= 0)
+        (void)close(rig->control);
+    if (rig->keeper_control >= 0)
+        (void)close(rig->keeper_control);
     audit_free(rig->audit);
     fake_token_done(&rig->token);
     test_tempdir_remove(rig->dir);

@@ -23,6 +23,9 @@ struct rig {
     struct keeper_server *server;
     pthread_t thread;
     enum err ended;
+    bool joined; /* the thread was waited for */
+    int keeper_control;
+    int control;                              /* the supervisor's end; -1: none */
     int fds[RIG_CONNS];                       /* raw ends, -1 once a client has them */
     struct keeper_client *clients[RIG_CONNS]; /* NULL until rig_client */
 };
@@ -30,6 +33,7 @@ struct rig {
 struct rig_options {
     struct keeper_policy policy;
     bool buffered;
+    bool supervised;       /* with a control link, whose other end is rig.control */
     uint64_t segment_size; /* 0: 16 MiB */
 };
 
