@@ -200,9 +200,6 @@ static enum diameter_event on_cer(struct diameter_peer *peer, struct bytes frame
     } else if (!choose_security(peer, m)) {
         fault.result = DIAMETER_NO_COMMON_SECURITY;
         fault.text = "no common security";
-    } else if (diameter_identity_equal(m->avp[AVP_ORIGIN_HOST], bytes_str(peer->node->host))) {
-        fault.result = DIAMETER_UNABLE_TO_COMPLY;
-        fault.text = "this Origin-Host is our own";
     }
     if (fault.result != 0)
         return refuse_cer(peer, m, &fault, out);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -84,12 +85,19 @@ static enum err give_peers(struct diameter_server *server, const struct server_s
     struct fleet_static_peer *peers = calloc(len + 1u, sizeof *peers);
     if (peers == NULL)
         return ERR_NO_MEMORY;
+    size_t count = 0;
     for (unsigned i = 0; i < len; i++) {
         const struct diameter_peer_entry *entry = &setup->props.peers[i];
-        peers[i] = (struct fleet_static_peer){
-            .host = entry->uri.host, .realm = entry->realm, .require_tls = entry->uri.tls};
+        /* Two ports of one host are one Origin-Host; the stricter entry wins. */
+        size_t k = 0;
+        while (k < count && strcasecmp(peers[k].host, entry->uri.host) != 0)
+            k++;
+        if (k == count)
+            peers[count++] =
+                (struct fleet_static_peer){.host = entry->uri.host, .realm = entry->realm};
+        peers[k].require_tls = peers[k].require_tls || entry->uri.tls;
     }
-    enum err err = fleet_peers_from_file(server->fleet, peers, len, detail);
+    enum err err = fleet_peers_from_file(server->fleet, peers, count, detail);
     free(peers);
     return err;
 }
