@@ -34,7 +34,7 @@ enum err hex_decode(struct bytes text, uint8_t *to, size_t cap, size_t *ret_len)
         int high = digit_value(text.data[i]);
         int low = digit_value(text.data[i + 1]);
         bad |= high | low;
-        to[i / 2] = (uint8_t)((high << 4 | (low & 15)) & 0xff);
+        to[i / 2] = (uint8_t)((high & 15) << 4 | (low & 15));
     }
     if (bad < 0)
         return ERR_SYNTAX;
