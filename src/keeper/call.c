@@ -57,6 +57,12 @@ enum err call_open(struct core_call *call, const struct keeper_row *row, struct 
     return domains_open(call->core->domains, row, sealed, to, ret_len);
 }
 
+void call_wipe_scratch(struct core_call *call)
+{
+    struct secret *scratch = call->core->scratch;
+    explicit_bzero(secret_data(scratch), secret_len(scratch));
+}
+
 void ranges_init(struct row_ranges *ranges, struct core *core, const struct audit_event *event)
 {
     ranges->core = core;

@@ -70,6 +70,9 @@ MUST_CHECK enum err call_session(struct core_call *call, enum session_kind kind,
 MUST_CHECK enum err call_open(struct core_call *call, const struct keeper_row *row,
                               struct bytes sealed, uint8_t to[KEEPER_KEY_MAX], size_t *ret_len);
 
+/* After a verb that had clear lines in core->scratch. */
+void call_wipe_scratch(struct core_call *call);
+
 /* Something slow. `work` runs on a worker and touches the job only; then on the main thread
  * `finish` (unless work failed) writes the answer; then `release` frees what the job holds. The job
  * is the first member of the verb's own struct. */

@@ -49,24 +49,31 @@ struct keeper_client {
     size_t in_len;
 };
 
+static enum err client_init(struct keeper_client *client)
+{
+    client->timeout_ms = TIMEOUT_DEFAULT_MS;
+    client->out = malloc(KEEPER_MESSAGE_MAX);
+    client->in = malloc(KEEPER_MESSAGE_MAX);
+    if (client->out == NULL || client->in == NULL)
+        return ERR_NO_MEMORY;
+    int flags = fcntl(client->fd, F_GETFL);
+    return flags >= 0 && fcntl(client->fd, F_SETFL, flags | O_NONBLOCK) == 0 ? ERR_OK : ERR_IO;
+}
+
 enum err keeper_client_new(int fd, struct keeper_client **ret_client)
 {
-    AUTO(keeper_client_freep) struct keeper_client *client = calloc(1, sizeof *client);
+    struct keeper_client *client = calloc(1, sizeof *client);
     if (client == NULL) {
         (void)close(fd);
         return ERR_NO_MEMORY;
     }
     client->fd = fd;
-    client->timeout_ms = TIMEOUT_DEFAULT_MS;
-    client->out = malloc(KEEPER_MESSAGE_MAX);
-    client->in = malloc(KEEPER_MESSAGE_MAX);
-    int flags = fcntl(fd, F_GETFL);
-    if (client->out == NULL || client->in == NULL)
-        return ERR_NO_MEMORY;
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
-        return ERR_IO;
-    *ret_client = TAKE(client);
-    return ERR_OK;
+    enum err err = client_init(client);
+    if (err != ERR_OK)
+        keeper_client_free(client);
+    else
+        *ret_client = client;
+    return err;
 }
 
 static struct flight *flight_at(struct keeper_client *client, unsigned at)

@@ -217,7 +217,7 @@ static enum err domain_insert(struct domains *domains, uint32_t id, uint16_t ver
         return ERR_LIMIT;
     if (domains->count == domains->cap) {
         size_t cap = domains->cap == 0 ? 16 : domains->cap * 2;
-        struct domain **grown = realloc(domains->all, cap * sizeof *grown);
+        struct domain **grown = realloc(domains->all, cap * sizeof(void *));
         if (grown == NULL)
             return ERR_NO_MEMORY;
         domains->all = grown;
@@ -231,7 +231,7 @@ static enum err domain_insert(struct domains *domains, uint32_t id, uint16_t ver
         return err;
     }
     size_t at = place_of(domains, id);
-    memmove(domains->all + at + 1, domains->all + at, (domains->count - at) * sizeof *domains->all);
+    memmove(domains->all + at + 1, domains->all + at, (domains->count - at) * sizeof(void *));
     domains->all[at] = domain;
     domains->count++;
     return ERR_OK;
@@ -279,8 +279,7 @@ enum err domains_drop(struct domains *domains, uint32_t id, uint16_t version)
         return ERR_OK;
     }
     size_t at = place_of(domains, id);
-    memmove(domains->all + at, domains->all + at + 1,
-            (domains->count - at - 1) * sizeof *domains->all);
+    memmove(domains->all + at, domains->all + at + 1, (domains->count - at - 1) * sizeof(void *));
     domains->count--;
     domains->last = NULL;
     domain_free(domain);

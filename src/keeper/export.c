@@ -191,7 +191,7 @@ static enum err head_lines(struct core_call *call, struct session *session,
 /* After a verb on a session: the clear lines go, and the session, too, where it failed. */
 static enum err settle(struct core_call *call, struct session *session, enum err err)
 {
-    explicit_bzero(secret_data(call->core->scratch), KEEPER_MESSAGE_MAX);
+    call_wipe_scratch(call);
     if (err != ERR_OK)
         session_end(&call->core->sessions, session);
     return err;

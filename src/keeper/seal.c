@@ -17,24 +17,32 @@ struct seal_key {
     uint16_t version;
 };
 
+static enum err seal_key_init(struct seal_key *seal, struct bytes key)
+{
+    AUTO(kdf_freep) struct kdf *kdf = NULL;
+    TRY(kdf_new(key, &kdf));
+    AUTO(secret_block32_wipe) struct secret_block32 block;
+    struct bytes none = {NULL, 0};
+    TRY(kdf_derive(kdf, bytes_str("claviger seal"), none, block.data, sizeof block.data));
+    TRY(aead_new(BYTES(block.data), &seal->aead));
+    TRY(kdf_derive(kdf, bytes_str("claviger nonce"), none, block.data, sizeof block.data));
+    return cmac_new(BYTES(block.data), &seal->nonce);
+}
+
 enum err seal_key_new(struct bytes key, uint16_t version, struct seal_key **ret_key)
 {
     if (key.len != SEAL_DOMAIN_KEY || version == 0)
         return ERR_ARGUMENT;
-    AUTO(kdf_freep) struct kdf *kdf = NULL;
-    TRY(kdf_new(key, &kdf));
-    AUTO(seal_key_freep) struct seal_key *made = calloc(1, sizeof *made);
+    struct seal_key *made = calloc(1, sizeof *made);
     if (made == NULL)
         return ERR_NO_MEMORY;
-    AUTO(secret_block32_wipe) struct secret_block32 block;
-    struct bytes none = {NULL, 0};
-    TRY(kdf_derive(kdf, bytes_str("claviger seal"), none, block.data, sizeof block.data));
-    TRY(aead_new(BYTES(block.data), &made->aead));
-    TRY(kdf_derive(kdf, bytes_str("claviger nonce"), none, block.data, sizeof block.data));
-    TRY(cmac_new(BYTES(block.data), &made->nonce));
     made->version = version;
-    *ret_key = TAKE(made);
-    return ERR_OK;
+    enum err err = seal_key_init(made, key);
+    if (err != ERR_OK)
+        seal_key_free(made);
+    else
+        *ret_key = made;
+    return err;
 }
 
 void seal_key_free(struct seal_key *key)

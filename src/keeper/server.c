@@ -116,16 +116,17 @@ static enum err server_init(struct keeper_server *server, const struct keeper_se
     return take_conns(server, config);
 }
 
-enum err keeper_server_new(const struct keeper_server_config *config,
-                           struct keeper_server **ret_server, struct err_detail *detail)
+/* With its descriptors, so that freeing it closes them; NULL: they are closed. */
+static struct keeper_server *server_alloc(const struct keeper_server_config *config)
 {
-    AUTO(keeper_server_freep) struct keeper_server *server = calloc(1, sizeof *server);
+    struct keeper_server *server = calloc(1, sizeof *server);
     struct conn *conns = calloc(config->fd_count + 1, sizeof *conns);
     if (server == NULL || conns == NULL) {
         for (size_t i = 0; i < config->fd_count; i++)
             (void)close(config->fds[i]);
         free(conns);
-        return err_set(detail, ERR_NO_MEMORY, "keeper");
+        free(server);
+        return NULL;
     }
     server->conns = conns;
     server->conn_count = (unsigned)config->fd_count;
@@ -136,12 +137,24 @@ enum err keeper_server_new(const struct keeper_server_config *config,
     server->control = config->control;
     server->audit = config->audit;
     server->buffered = config->buffered;
+    return server;
+}
+
+enum err keeper_server_new(const struct keeper_server_config *config,
+                           struct keeper_server **ret_server, struct err_detail *detail)
+{
+    struct keeper_server *server = server_alloc(config);
+    if (server == NULL)
+        return err_set(detail, ERR_NO_MEMORY, "keeper");
     enum err err = server_init(server, config);
-    if (err != ERR_OK)
-        return err == ERR_IO ? err_errno(detail, "keeper: descriptors")
-                             : err_set(detail, err, "keeper: start");
-    *ret_server = TAKE(server);
-    return ERR_OK;
+    if (err == ERR_OK) {
+        *ret_server = server;
+        return ERR_OK;
+    }
+    err = err == ERR_IO ? err_errno(detail, "keeper: descriptors")
+                        : err_set(detail, err, "keeper: start");
+    keeper_server_free(server);
+    return err;
 }
 
 void keeper_server_free(struct keeper_server *server)

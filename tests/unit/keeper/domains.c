@@ -128,11 +128,11 @@ static void lengths_are_of_the_table(void **state)
     assert_ok(domains_new(&domains));
     add(domains, 1, 1, key_a, ERR_OK);
     uint8_t plain[65] = {0};
-    for (uint8_t table = 1; table < KEEPER_TABLES; table++) {
+    for (unsigned table = 1; table < KEEPER_TABLES; table++) {
         for (size_t len = 0; len <= sizeof plain; len++) {
-            struct keeper_row row = {1, table, 1, 1};
+            struct keeper_row row = {1, (uint8_t)table, 1, 1};
             struct keeper_made made;
-            size_t want = keeper_key_size(table);
+            size_t want = keeper_key_size((uint8_t)table);
             bool ok = want != 0 ? len == want : len >= 1 && len <= 64;
             assert_err(domains_seal(domains, &row, bytes_of(plain, len), &made),
                        ok ? ERR_OK : ERR_ARGUMENT);

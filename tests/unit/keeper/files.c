@@ -131,7 +131,7 @@ static void out_and_in_again(void **state)
     assert_err(keeper_export_end(client, session, tag, NULL), ERR_NOT_FOUND);
 
     static const size_t chunks[] = {1000, 4096, 29999, 1000000};
-    struct lines lines;
+    struct lines lines = {.nodes = 0};
     struct keeper_import_totals totals;
     for (size_t i = 0; i < ARRAY_LEN(chunks); i++) {
         assert_ok(import(&rig, &cms, KEEPER_HEAD_REQUIRED, buf_view(&out), chunks[i], BYTES(tag),
@@ -261,7 +261,7 @@ static void wrong_lines_are_named(void **state)
     struct keeper_cms cms;
     struct buf out = {0};
     uint8_t tag[16];
-    struct lines lines;
+    struct lines lines = {.nodes = 0};
     struct keeper_import_totals totals;
     struct err_detail detail;
     static const char guide[] = "pwdh, 0xa39b3510d0ef8d3b5a2e701bf568c491\r\n"
@@ -330,7 +330,7 @@ static void the_densest_chunk_fits(void **state)
     struct keeper_cms cms;
     uint8_t tag[16];
     encrypt(&rig, buf_view(&text), &cms, &out, tag);
-    struct lines lines;
+    struct lines lines = {.nodes = 0};
     struct keeper_import_totals totals;
     assert_ok(import(&rig, &cms, KEEPER_HEAD_NONE, buf_view(&out), KEEPER_IMPORT_CHUNK_MAX,
                      BYTES(tag), &lines, &totals, NULL));
@@ -486,8 +486,8 @@ static void passphrases_and_macs(void **state)
           0x3d}},
     };
     uint8_t message[20];
-    for (uint8_t i = 0; i < sizeof message; i++)
-        message[i] = i;
+    for (size_t i = 0; i < sizeof message; i++)
+        message[i] = (uint8_t)i;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct keeper_row row = {RIG_DOMAIN, KEEPER_PEER_SECRET, i + 1, 1};
         struct keeper_made made;

@@ -212,8 +212,8 @@ static void every_truncation_and_what_follows(void **state)
     struct rig_key node = rig_generate(&rig, KEEPER_NODE, 5);
     struct talk *talk = calloc(1, sizeof *talk);
     int fd = rig.fds[1];
-    for (uint8_t verb = 1; verb < KEEPER_VERBS; verb++) {
-        struct writer w = sample(talk, verb, &node);
+    for (unsigned verb = 1; verb < KEEPER_VERBS; verb++) {
+        struct writer w = sample(talk, (uint8_t)verb, &node);
         assert_ok(writer_status(&w));
         size_t whole = w.len;
         for (size_t len = 1; len < whole; len++) {
@@ -249,12 +249,12 @@ static void every_bit_flipped(void **state)
     struct rig_key node = rig_generate(&rig, KEEPER_NODE, 5);
     struct talk *talk = calloc(1, sizeof *talk);
     int fd = rig.fds[1];
-    for (uint8_t verb = 1; verb < KEEPER_VERBS; verb++) {
+    for (unsigned verb = 1; verb < KEEPER_VERBS; verb++) {
         if (verb == KEEPER_PASSPHRASE_SET || verb == KEEPER_PASSPHRASE_CHECK)
             continue; /* flipped costs are real work; their limits have a test of their own */
-        size_t whole = sample(talk, verb, &node).len;
+        size_t whole = sample(talk, (uint8_t)verb, &node).len;
         for (size_t bit = 0; bit < whole * 8; bit++) {
-            (void)sample(talk, verb, &node);
+            (void)sample(talk, (uint8_t)verb, &node);
             talk->out[bit / 8] ^= (uint8_t)(1u << bit % 8);
             talk->len = whole;
             assert_true(exchange(fd, talk) != ERR_COUNT);

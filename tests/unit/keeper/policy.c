@@ -12,12 +12,12 @@ static void tables_are_fixed(void **state)
     policy_init(&policy, &set, 0);
     assert_true(policy_allows(&policy, KEEPER_DIAMETER, KEEPER_NODE));
     assert_true(policy_allows(&policy, KEEPER_DIAMETER, KEEPER_GATEWAY));
-    for (uint8_t purpose = 0; purpose < KEEPER_PURPOSES; purpose++) {
-        assert_false(policy_allows(&policy, purpose, KEEPER_TABLES));
+    for (unsigned purpose = 0; purpose < KEEPER_PURPOSES; purpose++) {
+        assert_false(policy_allows(&policy, (uint8_t)purpose, KEEPER_TABLES));
         bool mac = purpose == KEEPER_MAC;
-        assert_int_equal(policy_allows(&policy, purpose, KEEPER_PEER_SECRET), mac);
+        assert_int_equal(policy_allows(&policy, (uint8_t)purpose, KEEPER_PEER_SECRET), mac);
         bool passphrase = mac || purpose == KEEPER_EXPORT_GATEWAY;
-        assert_int_equal(policy_allows(&policy, purpose, KEEPER_PASSPHRASE), passphrase);
+        assert_int_equal(policy_allows(&policy, (uint8_t)purpose, KEEPER_PASSPHRASE), passphrase);
     }
     assert_false(policy_allows(&policy, KEEPER_DIAMETER, KEEPER_BASE));
     assert_false(policy_allows(&policy, KEEPER_PURPOSES, KEEPER_NODE));
