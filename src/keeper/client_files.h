@@ -56,7 +56,8 @@ struct keeper_export_node {
     uint32_t reprovisioned;
     struct bytes sealed;
 };
-/* At most KEEPER_EXPORT_MAX rows; one that doesn't open fails the call and the session. */
+/* At most KEEPER_EXPORT_MAX rows; one that doesn't open fails the call and the session. ERR_RATE
+ * leaves the session as it was: wait and ask again. */
 MUST_CHECK enum err keeper_export_nodes(struct keeper_client *client, uint32_t session,
                                         const struct keeper_export_node *nodes, size_t count,
                                         struct buf *to, struct err_detail *detail);

@@ -192,7 +192,8 @@ static enum err head_lines(struct core_call *call, struct session *session,
 static enum err settle(struct core_call *call, struct session *session, enum err err)
 {
     call_wipe_scratch(call);
-    if (err != ERR_OK)
+    /* Above the rate nothing was encrypted yet: the same rows may be asked for later. */
+    if (err != ERR_OK && err != ERR_RATE)
         session_end(&call->core->sessions, session);
     return err;
 }
