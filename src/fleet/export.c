@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -11,6 +12,9 @@
 #include "crypto/cms.h"
 #include "crypto/hash.h"
 #include "fleet/manifest.h"
+
+#define RATE_PAUSE_NS 20000000
+#define RATE_TRIES    3000 /* a minute */
 
 struct exporter {
     const struct fleet_call *call;
@@ -148,6 +152,26 @@ static enum err fill(struct exporter *x, struct store_stmt *stmt, size_t *ret_co
     return ERR_OK;
 }
 
+/* Above the keeper's rate: wait for it, and ask for less where even that does not help. */
+static enum err export_some(struct exporter *x, const struct keeper_export_node *nodes,
+                            size_t *ret_count, struct buf *ciphertext, struct err_detail *detail)
+{
+    static const struct timespec pause = {0, RATE_PAUSE_NS};
+    size_t count = *ret_count;
+    for (unsigned tries = 0;; tries++) {
+        enum err err =
+            keeper_export_nodes(x->call->keeper, x->session, nodes, count, ciphertext, detail);
+        if (err != ERR_RATE || tries == RATE_TRIES) {
+            *ret_count = count;
+            return err;
+        }
+        if (tries % 16 == 15 && count > 1)
+            count /= 2;
+        TRY(progress_tell(x->call, "export", x->result.nodes, 0));
+        nanosleep(&pause, NULL);
+    }
+}
+
 static enum err write_nodes(struct exporter *x, struct err_detail *detail)
 {
     AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
@@ -157,8 +181,12 @@ static enum err write_nodes(struct exporter *x, struct err_detail *detail)
         TRY(fill(x, stmt, &count, detail));
         if (count == 0)
             break;
-        TRY(keeper_export_nodes(x->call->keeper, x->session, x->nodes, count, &ciphertext, detail));
-        TRY(write_chunk(x, &ciphertext, detail));
+        for (size_t done = 0; done < count;) {
+            size_t some = count - done;
+            TRY(export_some(x, x->nodes + done, &some, &ciphertext, detail));
+            TRY(write_chunk(x, &ciphertext, detail));
+            done += some;
+        }
         x->result.nodes += count;
         TRY(progress_tell(x->call, "export", x->result.nodes, 0));
     }

@@ -360,6 +360,24 @@ static void exports_can_fail(void **state)
     assert_true(fleet_batch_export(&factory.call, &request, &detail, &result) != ERR_OK);
 }
 
+/* Slower than asked for, but whole. */
+static void exports_keep_to_the_rate(void **state)
+{
+    (void)state;
+    struct fleet_import_result result;
+    struct site slow = {0};
+    struct rig_options options = {.policy = rig_open_policy()};
+    options.policy.rates[KEEPER_EXPORT_BATCH] = (struct keeper_rate){1500, 500};
+    site_begin(&slow, &options);
+    site_hand_over(&op, &slow, NETWORK);
+    site_generate(&slow, NETWORK, 0x10200, 0x10dff, 4);
+    const char *path = site_file(&slow, "slow.csv.rsa");
+    assert_ok(site_export(&slow, &op, NETWORK, 4, path, NULL));
+    assert_ok(site_import(&op, NETWORK, path, NULL, &result));
+    assert_int_equal(result.count[FLEET_NEW], 3072);
+    site_end(&slow);
+}
+
 static void backups_are_restored(void **state)
 {
     (void)state;
@@ -420,5 +438,6 @@ TEST_MAIN(CASE(what_is_exported_arrives), CASE(a_dry_run_only_tells),
           CASE(reprovisioned_nodes_keep_their_history),
           CASE(revoked_and_destroyed_nodes_are_refused), CASE(a_flipped_bit_refuses_the_file),
           CASE(a_cut_file_is_refused), CASE(the_manifest_must_name_the_same_nodes),
-          CASE(files_for_others_are_refused), CASE(exports_can_fail), CASE(backups_are_restored),
+          CASE(files_for_others_are_refused), CASE(exports_can_fail),
+          CASE(exports_keep_to_the_rate), CASE(backups_are_restored),
           CASE(a_full_disk_changes_nothing))
