@@ -42,6 +42,26 @@ static enum err drop_orphans(struct fleet *fleet, struct keeper_client *keeper,
     return err;
 }
 
+static enum err delete_network(struct store_conn *conn, void *ctx, struct err_detail *detail)
+{
+    return net_delete(conn, *(uint32_t *)ctx, detail);
+}
+
+/* A network whose domain is gone was being destroyed: nothing of it opens any more. */
+static enum err finish_destroying(struct fleet *fleet, struct err_detail *detail)
+{
+    bool any = false;
+    for (size_t n = 0; n < fleet->snapshot->network_count; n++) {
+        uint32_t id = fleet->snapshot->networks[n].id;
+        struct vault_domain domain;
+        if (vault_domain_get(fleet->vault, id, &domain) == ERR_OK)
+            continue;
+        TRY(store_run_alone(fleet->store, delete_network, &id, detail));
+        any = true;
+    }
+    return any ? snapshot_publish(fleet, detail) : ERR_OK;
+}
+
 enum err fleet_open(struct store *store, struct vault *vault, struct keeper_client *keeper,
                     const struct fleet_config *config, struct err_detail *detail,
                     struct fleet **ret_fleet)
@@ -65,6 +85,7 @@ enum err fleet_open(struct store *store, struct vault *vault, struct keeper_clie
     TRY(operations_recover(fleet, keeper, detail));
     TRY(snapshot_publish(fleet, detail));
     TRY(drop_orphans(fleet, keeper, detail));
+    TRY(finish_destroying(fleet, detail));
     vault_add_source(vault, fleet_reseal_source(fleet));
     *ret_fleet = TAKE(fleet);
     return ERR_OK;

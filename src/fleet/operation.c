@@ -103,6 +103,12 @@ static enum err set_noted(struct store_conn *conn, void *ctx, struct err_detail 
     return store_exec_stmt(stmt, detail);
 }
 
+/* A network's destruction begins with its key: what fails after that did change something. */
+static bool all_or_nothing(const char *kind)
+{
+    return strcmp(kind, "network-destroy") != 0;
+}
+
 enum err operation_close(const struct fleet_call *call, struct operation *op, enum err err,
                          const struct err_detail *why, struct err_detail *detail)
 {
@@ -111,8 +117,10 @@ enum err operation_close(const struct fleet_call *call, struct operation *op, en
         snprintf(op->summary, sizeof(op->summary), "%.160s",
                  why && why->text[0] ? why->text : err_text(err));
     enum err noted = note(call->keeper, call->actor.name, op->serial, op->kind,
-                          err == ERR_OK ? "done" : "failed, nothing changed", op->summary,
-                          err == ERR_OK ? detail : NULL);
+                          err == ERR_OK              ? "done"
+                          : all_or_nothing(op->kind) ? "failed, nothing changed"
+                                                     : "failed",
+                          op->summary, err == ERR_OK ? detail : NULL);
     /* Where this can't be stored (a full disk), the next start does it. */
     struct outcome outcome = {op->serial, err, op->summary};
     if (noted == ERR_OK)
@@ -160,8 +168,9 @@ enum err operations_recover(struct fleet *fleet, struct keeper_client *keeper,
             return ERR_OK;
         TRY(err);
         TRY(note(keeper, left.actor, left.serial, left.kind,
-                 left.done ? "done before the last stop"
-                           : "cut off by the last stop, nothing changed",
+                 left.done                   ? "done before the last stop"
+                 : all_or_nothing(left.kind) ? "cut off by the last stop, nothing changed"
+                                             : "cut off by the last stop",
                  left.summary, detail));
         struct outcome outcome = {left.serial, left.done ? ERR_OK : ERR_CANCELLED, "cut off"};
         TRY(store_run(fleet->store, set_noted, &outcome, detail));

@@ -8,38 +8,38 @@ enum place { NODES, HISTORY, KEYS, PASSPHRASES, PWDH, PEERS, PLACES };
 /* Each gives (a, b, fingerprint, sealed, epoch) above a cursor (a, b): parameters are the domain,
  * the cursor, the version below which records are old, and the limit. */
 static const char *const selects[PLACES] = {
-    [NODES] = "SELECT node_id, 0, fingerprint, sealed, epoch FROM node WHERE network = ? AND "
-              "node_id >= ? AND ? = 0 AND length(sealed) > 0 AND substr(sealed, 2, 2) < ? "
-              "ORDER BY node_id LIMIT ?",
-    [HISTORY] = "SELECT node_id, epoch, fingerprint, sealed, epoch FROM node_history "
-                "WHERE network = ? AND (node_id, epoch) >= (?, ?) AND length(sealed) > 0 AND "
-                "substr(sealed, 2, 2) < ? ORDER BY node_id, epoch LIMIT ?",
-    [KEYS] = "SELECT kind, version, fingerprint, sealed, epoch FROM network_key "
-             "WHERE network = ? AND (kind, version) >= (?, ?) AND length(sealed) > 0 AND "
-             "substr(sealed, 2, 2) < ? ORDER BY kind, version LIMIT ?",
-    [PASSPHRASES] = "SELECT version, 0, fingerprint, sealed, epoch FROM network_passphrase "
-                    "WHERE network = ? AND version >= ? AND ? = 0 AND length(sealed) > 0 AND "
-                    "substr(sealed, 2, 2) < ? ORDER BY version LIMIT ?",
-    [PWDH] = "SELECT version, 0, pwdh_fingerprint, pwdh, epoch FROM network_passphrase "
-             "WHERE network = ? AND version >= ? AND ? = 0 AND length(pwdh) > 0 AND "
-             "substr(pwdh, 2, 2) < ? ORDER BY version LIMIT ?",
-    [PEERS] = "SELECT id, 0, x'', secret, epoch FROM peer WHERE domain = ? AND id >= ? AND ? = 0 "
-              "AND length(secret) > 0 AND substr(secret, 2, 2) < ? ORDER BY id LIMIT ?",
+    [NODES] = ("SELECT node_id, 0, fingerprint, sealed, epoch FROM node WHERE network = ? AND "
+               "node_id >= ? AND ? = 0 AND length(sealed) > 0 AND substr(sealed, 2, 2) < ? "
+               "ORDER BY node_id LIMIT ?"),
+    [HISTORY] = ("SELECT node_id, epoch, fingerprint, sealed, epoch FROM node_history "
+                 "WHERE network = ? AND (node_id, epoch) >= (?, ?) AND length(sealed) > 0 AND "
+                 "substr(sealed, 2, 2) < ? ORDER BY node_id, epoch LIMIT ?"),
+    [KEYS] = ("SELECT kind, version, fingerprint, sealed, epoch FROM network_key "
+              "WHERE network = ? AND (kind, version) >= (?, ?) AND length(sealed) > 0 AND "
+              "substr(sealed, 2, 2) < ? ORDER BY kind, version LIMIT ?"),
+    [PASSPHRASES] = ("SELECT version, 0, fingerprint, sealed, epoch FROM network_passphrase "
+                     "WHERE network = ? AND version >= ? AND ? = 0 AND length(sealed) > 0 AND "
+                     "substr(sealed, 2, 2) < ? ORDER BY version LIMIT ?"),
+    [PWDH] = ("SELECT version, 0, pwdh_fingerprint, pwdh, epoch FROM network_passphrase "
+              "WHERE network = ? AND version >= ? AND ? = 0 AND length(pwdh) > 0 AND "
+              "substr(pwdh, 2, 2) < ? ORDER BY version LIMIT ?"),
+    [PEERS] = ("SELECT id, 0, x'', secret, epoch FROM peer WHERE domain = ? AND id >= ? AND ? = 0 "
+               "AND length(secret) > 0 AND substr(secret, 2, 2) < ? ORDER BY id LIMIT ?"),
 };
 
 /* Parameters: new form, domain, a, b, old form: what was changed meanwhile is left alone. */
 static const char *const updates[PLACES] = {
-    [NODES] = "UPDATE node SET sealed = ? WHERE network = ? AND node_id = ? AND ? = 0 AND "
-              "sealed = ?",
-    [HISTORY] = "UPDATE node_history SET sealed = ? WHERE network = ? AND node_id = ? AND "
-                "epoch = ? AND sealed = ?",
-    [KEYS] = "UPDATE network_key SET sealed = ? WHERE network = ? AND kind = ? AND version = ? "
-             "AND sealed = ?",
-    [PASSPHRASES] = "UPDATE network_passphrase SET sealed = ? WHERE network = ? AND version = ? "
-                    "AND ? = 0 AND sealed = ?",
-    [PWDH] = "UPDATE network_passphrase SET pwdh = ? WHERE network = ? AND version = ? AND ? = 0 "
-             "AND pwdh = ?",
-    [PEERS] = "UPDATE peer SET secret = ? WHERE domain = ? AND id = ? AND ? = 0 AND secret = ?",
+    [NODES] = ("UPDATE node SET sealed = ? WHERE network = ? AND node_id = ? AND ? = 0 AND "
+               "sealed = ?"),
+    [HISTORY] = ("UPDATE node_history SET sealed = ? WHERE network = ? AND node_id = ? AND "
+                 "epoch = ? AND sealed = ?"),
+    [KEYS] = ("UPDATE network_key SET sealed = ? WHERE network = ? AND kind = ? AND version = ? "
+              "AND sealed = ?"),
+    [PASSPHRASES] = ("UPDATE network_passphrase SET sealed = ? WHERE network = ? AND version = ? "
+                     "AND ? = 0 AND sealed = ?"),
+    [PWDH] = ("UPDATE network_passphrase SET pwdh = ? WHERE network = ? AND version = ? AND ? = 0 "
+              "AND pwdh = ?"),
+    [PEERS] = ("UPDATE peer SET secret = ? WHERE domain = ? AND id = ? AND ? = 0 AND secret = ?"),
 };
 
 /* What a record's `key` says: its place, and the second part of its row's key. */

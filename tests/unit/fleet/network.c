@@ -172,6 +172,22 @@ static void destroyed_is_gone(void **state)
     assert_int_equal(site_nodes(&a, "metro-east"), 0);
 }
 
+static void a_destruction_that_was_cut_off_is_finished(void **state)
+{
+    (void)state;
+    site_network(&a, "metro-east", "metro-east.example", 0);
+    site_generate(&a, "metro-east", 1, 10, 1);
+    assert_ok(fleet_network_show(&a.call, "metro-east", NULL, &shown));
+    assert_ok(vault_domain_destroy(a.vault, a.call.keeper, "test", shown.id, NULL));
+    site_close(&a);
+    site_open(&a);
+    assert_err(fleet_network_show(&a.call, "metro-east", NULL, &shown), ERR_NOT_FOUND);
+    struct fleet_counts counts;
+    assert_ok(fleet_count(a.fleet, NULL, &counts));
+    assert_int_equal(counts.networks, 0);
+    assert_int_equal(counts.nodes, 0);
+}
+
 static void everything_is_there_after_a_stop(void **state)
 {
     (void)state;
@@ -189,4 +205,5 @@ static void everything_is_there_after_a_stop(void **state)
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 TEST_MAIN(CASE(create_and_show), CASE(bad_networks_are_refused),
           CASE(rotation_keeps_the_previous_version), CASE(a_version_waits_for_its_date),
-          CASE(passphrases), CASE(destroyed_is_gone), CASE(everything_is_there_after_a_stop))
+          CASE(passphrases), CASE(destroyed_is_gone),
+          CASE(a_destruction_that_was_cut_off_is_finished), CASE(everything_is_there_after_a_stop))
