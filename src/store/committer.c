@@ -86,7 +86,7 @@ static enum err run_fn(struct store_conn *conn, struct job *job)
 {
     job->detail = (struct err_detail){0};
     enum err err = job->fn(conn, job->ctx, &job->detail);
-    conn_settle(conn);
+    store_conn_settle(conn);
     /* whatever fn made of it: there is no transaction any more that could be committed */
     if (err == ERR_OK && conn->lost != ERR_OK)
         err = err_set(&job->detail, conn->lost, "the transaction was undone by a failure");
@@ -147,7 +147,7 @@ static enum attempt commit_jobs(struct committer *w, struct job **jobs, unsigned
 {
     struct err_detail detail = {0};
     uint64_t start = clock_mono_ns();
-    enum err err = conn_commit(w->conn, &detail);
+    enum err err = store_conn_commit(w->conn, &detail);
     if (err == ERR_OK) {
         metric_observe(&commit_metric, clock_mono_ns() - start);
         count_commit(w, jobs, len);
@@ -165,7 +165,7 @@ static enum attempt attempt(struct committer *w, struct job **jobs, unsigned len
     struct err_detail detail = {0};
     for (unsigned i = 0; i < len; i++)
         jobs[i]->err = ERR_OK;
-    enum err err = conn_begin(w->conn, &detail);
+    enum err err = store_conn_begin(w->conn, &detail);
     if (err != ERR_OK) {
         fail_good(jobs, len, err, &detail);
         return err == ERR_CONFLICT ? ATTEMPT_RERUN : ATTEMPT_OVER;
@@ -177,14 +177,14 @@ static enum attempt attempt(struct committer *w, struct job **jobs, unsigned len
         any_good = any_good || job->err == ERR_OK;
         bool lost = w->conn->lost != ERR_OK;
         if (job->err == ERR_CONFLICT || lost) {
-            conn_rollback(w->conn);
+            store_conn_rollback(w->conn);
             if (job->err == ERR_CONFLICT)
                 return ATTEMPT_RERUN;
             return len == 1 ? ATTEMPT_OVER : ATTEMPT_SPLIT;
         }
     }
     if (!any_good) {
-        conn_rollback(w->conn);
+        store_conn_rollback(w->conn);
         return ATTEMPT_OVER;
     }
     return commit_jobs(w, jobs, len);
@@ -287,7 +287,7 @@ enum err committer_start(struct store_conn *conn, const char *name, unsigned que
     register_metrics();
     struct committer *w = calloc(1, sizeof *w);
     if (w == NULL) {
-        conn_free(conn);
+        store_conn_free(conn);
         return err_set(detail, ERR_NO_MEMORY, "writer of the store");
     }
     w->conn = conn;
@@ -303,7 +303,7 @@ enum err committer_start(struct store_conn *conn, const char *name, unsigned que
     int failed = pthread_create(&w->thread, NULL, write_loop, w);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failed != 0) {
-        conn_free(conn);
+        store_conn_free(conn);
         free(w);
         return err_set(detail, ERR_NO_MEMORY, "thread of the store: %s", strerror(failed));
     }
@@ -323,7 +323,7 @@ void committer_stop(struct committer *w)
     (void)pthread_cond_signal(&w->wake);
     (void)pthread_mutex_unlock(&w->lock);
     (void)pthread_join(w->thread, NULL);
-    conn_free(w->conn);
+    store_conn_free(w->conn);
     (void)pthread_cond_destroy(&w->wake);
     (void)pthread_mutex_destroy(&w->lock);
     free(w);

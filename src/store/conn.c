@@ -3,10 +3,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum err conn_new(const struct engine *engine, void *db, enum engine_link_kind kind,
-                  struct store_conn **ret_conn, struct err_detail *detail)
+enum err store_conn_new(const struct engine *engine, void *db, enum engine_link_kind kind,
+                        struct store_conn **ret_conn, struct err_detail *detail)
 {
-    AUTO(conn_freep) struct store_conn *conn = calloc(1, sizeof *conn);
+    AUTO(store_conn_freep) struct store_conn *conn = calloc(1, sizeof *conn);
     if (conn == NULL)
         return err_set(detail, ERR_NO_MEMORY, "connection to the store");
     conn->engine = engine;
@@ -22,12 +22,12 @@ static void stmt_drop(struct store_stmt *stmt)
     free(stmt);
 }
 
-void conn_free(struct store_conn *conn)
+void store_conn_free(struct store_conn *conn)
 {
     if (conn == NULL)
         return;
     if (conn->in_tx)
-        conn_rollback(conn);
+        store_conn_rollback(conn);
     while (conn->stmts != NULL) {
         struct store_stmt *stmt = conn->stmts;
         assert(!stmt->busy);
@@ -39,19 +39,19 @@ void conn_free(struct store_conn *conn)
     free(conn);
 }
 
-void conn_freep(struct store_conn **conn)
+void store_conn_freep(struct store_conn **conn)
 {
-    conn_free(*conn);
+    store_conn_free(*conn);
 }
 
-void conn_settle(struct store_conn *conn)
+void store_conn_settle(struct store_conn *conn)
 {
     for (struct store_stmt *stmt = conn->stmts; stmt != NULL; stmt = stmt->next)
         if (stmt->stepped)
             store_reset(stmt);
 }
 
-enum err conn_begin(struct store_conn *conn, struct err_detail *detail)
+enum err store_conn_begin(struct store_conn *conn, struct err_detail *detail)
 {
     assert(!conn->in_tx);
     TRY(conn->engine->begin(conn->link, detail));
@@ -60,9 +60,9 @@ enum err conn_begin(struct store_conn *conn, struct err_detail *detail)
     return ERR_OK;
 }
 
-enum err conn_commit(struct store_conn *conn, struct err_detail *detail)
+enum err store_conn_commit(struct store_conn *conn, struct err_detail *detail)
 {
-    conn_settle(conn);
+    store_conn_settle(conn);
     enum err err = conn->engine->commit(conn->link, detail);
     if (err != ERR_OK)
         conn->engine->rollback(conn->link);
@@ -71,9 +71,9 @@ enum err conn_commit(struct store_conn *conn, struct err_detail *detail)
     return err;
 }
 
-void conn_rollback(struct store_conn *conn)
+void store_conn_rollback(struct store_conn *conn)
 {
-    conn_settle(conn);
+    store_conn_settle(conn);
     conn->engine->rollback(conn->link);
     conn->in_tx = false;
     conn->lost = ERR_OK;

@@ -30,13 +30,14 @@ struct store_conn {
         lost; /* the engine undid the transaction by itself: everything fails until it is ended */
 };
 
-MUST_CHECK enum err conn_new(const struct engine *engine, void *db, enum engine_link_kind kind,
-                             struct store_conn **ret_conn, struct err_detail *detail);
-void conn_free(struct store_conn *conn);
-void conn_freep(struct store_conn **conn);
-MUST_CHECK enum err conn_begin(struct store_conn *conn, struct err_detail *detail);
+MUST_CHECK enum err store_conn_new(const struct engine *engine, void *db,
+                                   enum engine_link_kind kind, struct store_conn **ret_conn,
+                                   struct err_detail *detail);
+void store_conn_free(struct store_conn *conn);
+void store_conn_freep(struct store_conn **conn);
+MUST_CHECK enum err store_conn_begin(struct store_conn *conn, struct err_detail *detail);
 /* On failure the transaction is rolled back. */
-MUST_CHECK enum err conn_commit(struct store_conn *conn, struct err_detail *detail);
-void conn_rollback(struct store_conn *conn);
+MUST_CHECK enum err store_conn_commit(struct store_conn *conn, struct err_detail *detail);
+void store_conn_rollback(struct store_conn *conn);
 /* End what statements still read, so that their snapshot goes with the transaction. */
-void conn_settle(struct store_conn *conn);
+void store_conn_settle(struct store_conn *conn);

@@ -84,12 +84,12 @@ enum err migrate(struct store_conn *conn, const char *schema, const struct migra
     while (version < last) {
         const struct migration *row = find_row(conn, schema, version + 1, rows, rows_len);
         struct err_detail why = {0};
-        TRY(conn_begin(conn, detail));
+        TRY(store_conn_begin(conn, detail));
         enum err err = apply(conn, row, &why);
         if (err == ERR_OK)
-            err = conn_commit(conn, &why);
+            err = store_conn_commit(conn, &why);
         else
-            conn_rollback(conn);
+            store_conn_rollback(conn);
         if (err != ERR_OK)
             return err_set(detail, err, "migration %04u-%s: %.180s", row->number, row->name,
                            why.text);

@@ -60,8 +60,8 @@ static enum err open_parts(struct store *store, const struct store_config *confi
                        full.url != NULL ? full.url : "");
     const char *place = full.url + strlen(store->engine->scheme);
     TRY(store->engine->open(place, &full, &store->db, detail));
-    AUTO(conn_freep) struct store_conn *conn = NULL;
-    TRY(conn_new(store->engine, store->db, ENGINE_WRITER, &conn, detail));
+    AUTO(store_conn_freep) struct store_conn *conn = NULL;
+    TRY(store_conn_new(store->engine, store->db, ENGINE_WRITER, &conn, detail));
     TRY(migrate(conn, full.schema, migrations, migrations_len, &store->version, detail));
     return committer_start(TAKE(conn), full.schema, full.queue_max, full.batch_max, &store->writer,
                            detail);
@@ -120,7 +120,7 @@ enum err store_reader_open(struct store *store, enum store_reader_kind kind,
     if (reader == NULL)
         return err_set(detail, ERR_NO_MEMORY, "reader of the store");
     enum engine_link_kind link = kind == STORE_READER_LOOKUP ? ENGINE_LOOKUP : ENGINE_SCAN;
-    enum err err = conn_new(store->engine, store->db, link, &reader->conn, detail);
+    enum err err = store_conn_new(store->engine, store->db, link, &reader->conn, detail);
     if (err != ERR_OK) {
         free(reader);
         return err;
@@ -135,7 +135,7 @@ void store_reader_close(struct store_reader *reader)
 {
     if (reader == NULL)
         return;
-    conn_free(reader->conn);
+    store_conn_free(reader->conn);
     atomic_fetch_sub(&reader->store->readers, 1);
     free(reader);
 }
@@ -147,13 +147,13 @@ void store_reader_closep(struct store_reader **reader)
 
 enum err store_reader_begin(struct store_reader *reader, struct err_detail *detail)
 {
-    return conn_begin(reader->conn, detail);
+    return store_conn_begin(reader->conn, detail);
 }
 
 void store_reader_end(struct store_reader *reader)
 {
     /* nothing was written, so nothing is lost where it fails: it is rolled back */
-    enum err err = conn_commit(reader->conn, NULL);
+    enum err err = store_conn_commit(reader->conn, NULL);
     (void)err;
 }
 

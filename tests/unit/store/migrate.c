@@ -45,7 +45,7 @@ static int setup(void **state)
     char *path = test_path(scene.dir, "store.db");
     struct store_config config = {.create = true, .cache_kib = 1024};
     assert_ok(engine_sqlite.open(path, &config, &scene.db, NULL));
-    assert_ok(conn_new(&engine_sqlite, scene.db, ENGINE_WRITER, &scene.conn, NULL));
+    assert_ok(store_conn_new(&engine_sqlite, scene.db, ENGINE_WRITER, &scene.conn, NULL));
     free(path);
     *state = &scene;
     return 0;
@@ -54,7 +54,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct scene *scene = *state;
-    conn_free(scene->conn);
+    store_conn_free(scene->conn);
     engine_sqlite.close(scene->db);
     test_tempdir_remove(scene->dir);
     return 0;
