@@ -423,11 +423,15 @@ static enum err prepare(struct diameter_client *client, const struct diameter_pr
 enum err diameter_client_new(const struct diameter_properties *props, struct err_detail *detail,
                              struct diameter_client **ret_client)
 {
-    AUTO(diameter_client_freep) struct diameter_client *client = calloc(1, sizeof *client);
+    struct diameter_client *client = calloc(1, sizeof *client);
     if (client == NULL)
         return ERR_NO_MEMORY;
-    TRY(prepare(client, props, detail));
-    *ret_client = TAKE(client);
+    enum err err = prepare(client, props, detail);
+    if (err != ERR_OK) {
+        diameter_client_free(client);
+        return err;
+    }
+    *ret_client = client;
     return ERR_OK;
 }
 

@@ -103,10 +103,24 @@ static bool bad_value(struct diameter_fault *fault, const struct diameter_messag
     return false;
 }
 
+/* Gateways name the realm of the server, or that of the network whose keys they ask for (the
+ * guide's peer table knows one realm only). Whether there is such a network is not told here. */
+static bool is_our_realm(const struct keyapp *app, const struct diameter_message *m)
+{
+    struct bytes realm = m->avp[AVP_DESTINATION_REALM], user = m->avp[AVP_USER_NAME];
+    if (diameter_identity_equal(realm, bytes_str(app->origin_realm)))
+        return true;
+    if (realm.len == 0 || user.len <= realm.len)
+        return false;
+    const uint8_t *tail = user.data + user.len - realm.len;
+    return (tail[-1] == '@' || tail[-1] == '.') &&
+           diameter_identity_equal(realm, bytes_of(tail, realm.len));
+}
+
 static bool check_route(const struct keyapp *app, const struct diameter_message *m,
                         struct diameter_fault *fault)
 {
-    if (!diameter_identity_equal(m->avp[AVP_DESTINATION_REALM], bytes_str(app->origin_realm))) {
+    if (!is_our_realm(app, m)) {
         *fault = (struct diameter_fault){.result = DIAMETER_REALM_NOT_SERVED,
                                          .text = "this Destination-Realm is not served here"};
         return false;

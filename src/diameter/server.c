@@ -1,5 +1,6 @@
 #include "diameter/server.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -182,6 +183,7 @@ enum err diameter_server_reload(struct diameter_server *server, struct err_detai
 {
     AUTO(setup_unrefp) struct server_setup *setup = NULL;
     TRY(make_setup(server, detail, &setup));
+    assert(setup != NULL);
     TRY(give_peers(server, setup, detail));
     for (unsigned i = 0; i < server->loops_len; i++) {
         struct swap *swap = calloc(1, sizeof *swap);
@@ -203,7 +205,7 @@ static void run_goodbye(void *arg)
     struct server_loop *loop = arg;
     if (loop == &loop->server->loop[0])
         free_listeners(loop->server);
-    server_loop_goodbye(loop);
+    server_loop_goodbye(loop, DIAMETER_DISCONNECT_REBOOTING, NULL);
 }
 
 void diameter_server_stop(struct diameter_server *server)
@@ -211,6 +213,32 @@ void diameter_server_stop(struct diameter_server *server)
     for (unsigned i = 0; i < server->loops_len; i++) {
         if (net_loop_post(server->loop[i].net, run_goodbye, &server->loop[i]) != ERR_OK)
             log_warn("diameter: no memory to say goodbye to peers");
+    }
+}
+
+struct dismissal {
+    struct server_loop *loop;
+    char host[DIAMETER_NAME_MAX];
+};
+
+static void run_dismissal(void *arg)
+{
+    struct dismissal *d = arg;
+    server_loop_goodbye(d->loop, DIAMETER_DISCONNECT_NOT_WANTED, d->host);
+    free(d);
+}
+
+void diameter_server_disconnect(struct diameter_server *server, const char *host)
+{
+    size_t len = strlen(host);
+    for (unsigned i = 0; i < server->loops_len && len < DIAMETER_NAME_MAX; i++) {
+        struct dismissal *d = calloc(1, sizeof *d);
+        if (d == NULL)
+            return;
+        d->loop = &server->loop[i];
+        memcpy(d->host, host, len + 1);
+        if (net_loop_post(server->loop[i].net, run_dismissal, d) != ERR_OK)
+            free(d);
     }
 }
 
@@ -298,16 +326,12 @@ static void free_server(struct diameter_server *server, bool close_fds)
     free(server);
 }
 
-static void free_made(struct diameter_server **server)
-{
-    free_server(*server, false);
-}
-
 static enum err begin(struct diameter_server *server, const struct diameter_server_config *config,
                       struct err_detail *detail)
 {
     AUTO(setup_unrefp) struct server_setup *setup = NULL;
     TRY(make_setup(server, detail, &setup));
+    assert(setup != NULL);
     TRY(give_peers(server, setup, detail));
     TRY(diameter_registry_new(&server->registry));
     TRY(clerk_new(config->clerk_fd, &server->clerk));
@@ -323,16 +347,21 @@ static enum err begin(struct diameter_server *server, const struct diameter_serv
 enum err diameter_server_new(const struct diameter_server_config *config, struct err_detail *detail,
                              struct diameter_server **ret_server)
 {
-    AUTO(free_made) struct diameter_server *server = calloc(1, sizeof *server);
+    struct diameter_server *server = calloc(1, sizeof *server);
     if (server == NULL)
         return ERR_NO_MEMORY;
     server->fleet = config->fleet;
     server->loops = config->loops;
     server->state_id = (uint32_t)clock_now_s(); /* RFC 6733, 8.16: grows with every restart */
-    TRY(copy_config(server, config));
-    TRY(begin(server, config, detail));
+    enum err err = copy_config(server, config);
+    if (err == ERR_OK)
+        err = begin(server, config, detail);
+    if (err != ERR_OK) {
+        free_server(server, false);
+        return err;
+    }
     keyapp_metrics_register();
-    *ret_server = TAKE(server);
+    *ret_server = server;
     return ERR_OK;
 }
 

@@ -45,5 +45,8 @@ struct diameter_server_peer {
 typedef void diameter_server_peer_fn(void *ctx, const struct diameter_server_peer *peer);
 /* Any thread; `each` runs under a lock and must not call back. */
 void diameter_server_each(struct diameter_server *server, diameter_server_peer_fn *each, void *ctx);
+/* Say goodbye to one peer (DPR, cause DO_NOT_WANT_TO_TALK_TO_YOU) where it is connected: a gateway
+ * that was removed. Any thread; returns at once. */
+void diameter_server_disconnect(struct diameter_server *server, const char *host);
 /* After net_loops_stop, before net_loops_free. NULL is allowed. */
 void diameter_server_free(struct diameter_server *server);

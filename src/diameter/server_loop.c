@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "base/log.h"
 #include "diameter/server_private.h"
@@ -79,13 +80,14 @@ static void on_tick(void *ctx)
         server_conn_tick(c, now_ms);
 }
 
-void server_loop_goodbye(struct server_loop *loop)
+void server_loop_goodbye(struct server_loop *loop, enum diameter_disconnect cause, const char *host)
 {
     uint64_t now_ms = server_loop_now_ms(loop);
     for (struct server_conn *c = loop->conns; c != NULL; c = c->next) {
+        if (!net_conn_is_open(c->conn) || (host != NULL && strcasecmp(host, c->peer.host) != 0))
+            continue;
         struct writer out = writer_of(loop->out, loop->out_len);
-        enum diameter_event event =
-            diameter_peer_disconnect(&c->peer, DIAMETER_DISCONNECT_REBOOTING, now_ms, &out);
+        enum diameter_event event = diameter_peer_disconnect(&c->peer, cause, now_ms, &out);
         server_conn_after(c, event, bytes_of(NULL, 0), &out);
     }
 }

@@ -77,7 +77,9 @@ void server_loop_done(struct server_loop *loop);
 MUST_CHECK enum err server_loop_configure(struct server_loop *loop, struct server_setup *setup);
 /* One read transaction per iteration, begun with the first need. */
 MUST_CHECK enum err server_loop_look(struct server_loop *loop);
-void server_loop_goodbye(struct server_loop *loop);
+/* To the peer `host`, or with NULL to all. */
+void server_loop_goodbye(struct server_loop *loop, enum diameter_disconnect cause,
+                         const char *host);
 /* At most a few lines a second. */
 bool server_loop_may_log(struct server_loop *loop);
 uint64_t server_loop_now_ms(const struct server_loop *loop);

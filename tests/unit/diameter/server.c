@@ -302,6 +302,11 @@ static void reload_and_goodbye(void **state)
     expect_node(fresh, 12);
     expect_node(client, 14); /* the old connection lives on */
     assert_int_equal(diameter_server_peers(server), 2);
+    diameter_server_disconnect(server, "GW9.test");
+    diameter_client_idle(fresh, 200);
+    assert_false(diameter_client_connected(fresh));
+    expect_node(client, 16);
+    expect_node(fresh, 18); /* it may come again: it is in the table */
     diameter_server_stop(server);
     diameter_client_idle(client, 500);
     assert_false(diameter_client_connected(client));
