@@ -154,3 +154,16 @@ enum err file_mkdirs(const char *path, mode_t mode, struct err_detail *detail)
     }
     return ERR_OK;
 }
+
+enum err file_mkdirs_of(const char *path, mode_t mode, struct err_detail *detail)
+{
+    char dir[PATH_MAX];
+    int len = snprintf(dir, sizeof dir, "%s", path);
+    if (len < 0 || (size_t)len >= sizeof dir)
+        return err_set(detail, ERR_LIMIT, "path too long");
+    char *slash = strrchr(dir, '/');
+    if (slash == NULL || slash == dir)
+        return ERR_OK;
+    *slash = '\0';
+    return file_mkdirs(dir, mode, detail);
+}

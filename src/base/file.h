@@ -18,4 +18,6 @@ MUST_CHECK enum err file_write(const char *path, struct bytes content, mode_t mo
 MUST_CHECK enum err file_write_all(int fd, struct bytes content, struct err_detail *detail);
 MUST_CHECK enum err file_sync_dir_of(const char *path, struct err_detail *detail);
 MUST_CHECK enum err file_mkdirs(const char *path, mode_t mode, struct err_detail *detail);
+/* The folders that lead to `path`. */
+MUST_CHECK enum err file_mkdirs_of(const char *path, mode_t mode, struct err_detail *detail);
 void file_closep(int *fd); /* for AUTO; -1 is allowed */

@@ -62,15 +62,14 @@ static enum err drop_capabilities(struct err_detail *detail)
     return ERR_OK;
 }
 
-/* Pages that come later are locked only where that can't make them fail. */
+/* All or nothing: where the limit is not off, whole mappings would use up what the keys' own pages
+ * need. */
 static void lock_memory(void)
 {
     struct rlimit most = {RLIM_INFINITY, RLIM_INFINITY};
-    int flags = MCL_CURRENT | MCL_ONFAULT;
-    if (setrlimit(RLIMIT_MEMLOCK, &most) == 0)
-        flags |= MCL_FUTURE;
-    if (mlockall(flags) != 0)
-        log_warn("can't lock all memory: only keys are locked; hint: LimitMEMLOCK=infinity");
+    if (setrlimit(RLIMIT_MEMLOCK, &most) != 0 ||
+        mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
+        log_info("only keys are locked in memory, not all of it; hint: LimitMEMLOCK=infinity");
 }
 
 static size_t count_threads(void)

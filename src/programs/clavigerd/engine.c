@@ -163,6 +163,13 @@ static bool connected(void *ctx, const char *host)
     return wanted.found;
 }
 
+static void disconnect(void *ctx, const char *host)
+{
+    struct engine *e = ctx;
+    if (e->diameter != NULL)
+        diameter_server_disconnect(e->diameter, host);
+}
+
 /* ---- metrics ---- */
 
 static void get_metrics(struct net_http_request *request, void *ctx)
@@ -245,7 +252,8 @@ static enum err start_api(struct engine *e, struct err_detail *detail)
                                               .ctx = e,
                                               .reload = reload,
                                               .service = service,
-                                              .connected = connected}};
+                                              .connected = connected,
+                                              .disconnect = disconnect}};
     TRY(api_new(&api, &e->api, detail));
     struct net_http_config http = {.fd = c->api_fd, .is_unix = true, .ctx = e->api};
     http.routes = api_routes(&http.routes_len);

@@ -80,7 +80,7 @@ static enum err get_pin(struct init *init, struct secret **ret_pin, struct err_d
 /* Open the token; where there is none of this label, make one with `pin` first. */
 static enum err open_or_make(struct init *init, const struct secret *pin, struct err_detail *detail)
 {
-    const struct hsm_config config = service_hsm_config(&init->settings);
+    const struct hsm_config config = service_hsm_config(&init->settings, false);
     AUTO(secret_freep) struct secret *copy = NULL;
     TRY(secret_dup(secret_view(pin), &copy));
     enum err err = hsm_open(&config, TAKE(copy), &init->hsm, detail);

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "base/file.h"
 #include "programs/common/prompt.h"
@@ -73,4 +74,42 @@ enum err pin_read(const char *source, struct secret **ret_pin, struct err_detail
         return err_set(detail, ERR_CONFIG, "[token] pin: it is empty");
     *ret_pin = TAKE(pin);
     return ERR_OK;
+}
+
+struct pin_hold {
+    size_t len;
+    uint8_t bytes[PIN_MAX];
+};
+
+enum err pin_hold_new(const struct secret *pin, struct pin_hold **ret_hold)
+{
+    struct bytes view = secret_view(pin);
+    if (view.len > PIN_MAX)
+        return ERR_LIMIT;
+    struct pin_hold *hold =
+        mmap(NULL, sizeof *hold, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (hold == MAP_FAILED)
+        return ERR_NO_MEMORY;
+    if (mlock(hold, sizeof *hold) != 0) {
+        (void)munmap(hold, sizeof *hold);
+        return ERR_NO_MEMORY;
+    }
+    (void)madvise(hold, sizeof *hold, MADV_DONTDUMP);
+    hold->len = view.len;
+    memcpy(hold->bytes, view.data, view.len);
+    *ret_hold = hold;
+    return ERR_OK;
+}
+
+enum err pin_hold_take(struct pin_hold *hold, struct secret **ret_pin)
+{
+    return secret_dup(bytes_of(hold->bytes, hold->len), ret_pin);
+}
+
+void pin_hold_free(struct pin_hold *hold)
+{
+    if (hold == NULL)
+        return;
+    explicit_bzero(hold, sizeof *hold);
+    (void)munmap(hold, sizeof *hold);
 }

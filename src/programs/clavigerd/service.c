@@ -44,7 +44,7 @@ enum err service_state_path(const struct settings *s, const char *name, char *to
     return print(to, cap, "", s->daemon.state_directory, name);
 }
 
-struct hsm_config service_hsm_config(const struct settings *s)
+struct hsm_config service_hsm_config(const struct settings *s, bool brief)
 {
     return (struct hsm_config){
         .module = s->token.module,
@@ -53,6 +53,7 @@ struct hsm_config service_hsm_config(const struct settings *s)
         .token_serial = s->token.serial,
         .slot = (long)s->token.slot,
         .sessions_max = (unsigned)s->token.sessions,
+        .brief = brief,
     };
 }
 

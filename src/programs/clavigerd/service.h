@@ -23,8 +23,8 @@ MUST_CHECK enum err service_spool_dir(const struct settings *settings, char *to,
 /* "<state directory>/name". */
 MUST_CHECK enum err service_state_path(const struct settings *settings, const char *name, char *to,
                                        size_t cap);
-/* Which token: strings stay the settings'. */
-struct hsm_config service_hsm_config(const struct settings *settings);
+/* Which token: strings stay the settings'. `brief` leaves out what takes a second to probe and nobody waits for. */
+struct hsm_config service_hsm_config(const struct settings *settings, bool brief);
 /* Put [token] environment into the process's environment. */
 MUST_CHECK enum err service_token_environment(const struct settings *settings,
                                               struct err_detail *detail);

@@ -51,8 +51,8 @@ struct supervisor_config {
     unsigned quick_max;        /* quick failures in a row before it gives up: 5 */
 };
 
-/* Until SIGTERM or SIGINT: ERR_OK after an orderly stop (engine first, then keeper). ERR_STATE where
- * it gave up; ERR_LOCKED where another daemon has the audit folder; ERR_AUDIT where segments are
- * missing; ERR_CONFIG for an unknown user. */
+/* Until SIGTERM or SIGINT: ERR_OK after an orderly stop (engine first, then keeper). ERR_STATE
+ * where it gave up; ERR_LOCKED where another daemon has the audit folder; ERR_AUDIT where segments
+ * are missing; ERR_CONFIG for an unknown user. */
 MUST_CHECK enum err supervisor_run(const struct supervisor_config *config,
                                    struct err_detail *detail);

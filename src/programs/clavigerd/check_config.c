@@ -1,0 +1,92 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "diameter/properties.h"
+#include "net/tls.h"
+#include "programs/clavigerd/commands.h"
+#include "programs/clavigerd/pin.h"
+#include "programs/clavigerd/service.h"
+
+static unsigned problems;
+
+static void verdict(const char *what, enum err err, const struct err_detail *detail)
+{
+    if (err == ERR_OK) {
+        (void)printf("ok     %s\n", what);
+        return;
+    }
+    problems++;
+    (void)printf("wrong  %s: %s%s%s\n", what, err_text(err), detail->text[0] != '\0' ? ": " : "",
+                 detail->text);
+}
+
+static void readable(const char *what, const char *path)
+{
+    struct err_detail detail = {0};
+    enum err err = access(path, R_OK) == 0 ? ERR_OK : err_errno(&detail, "%s", path);
+    verdict(what, err, &detail);
+}
+
+static void check_tls(const struct settings *settings, const struct diameter_properties *props)
+{
+    char cert[4096], key[4096], ca[4096];
+    if (service_state_path(settings, SERVICE_CERT_FILE, cert, sizeof cert) != ERR_OK ||
+        service_state_path(settings, SERVICE_KEY_FILE, key, sizeof key) != ERR_OK ||
+        service_state_path(settings, SERVICE_CA_FILE, ca, sizeof ca) != ERR_OK)
+        return;
+    const struct net_tls_config config = {
+        .server = true,
+                                          .verify = NET_TLS_VERIFY_REQUIRED,
+        .cert_file = *props->tls_cert_file != '\0' ? props->tls_cert_file : cert,
+        .key_file = *props->tls_key_file != '\0' ? props->tls_key_file : key,
+        .ca_file = *props->tls_ca_file != '\0' ? props->tls_ca_file : ca,
+        .crl_file = *props->tls_crl_file != '\0' ? props->tls_crl_file : NULL};
+    struct err_detail detail = {0};
+    struct net_tls *tls = NULL;
+    verdict("Diameter's certificate, key and authority", net_tls_new(&config, &tls, &detail),
+            &detail);
+    net_tls_unref(tls);
+}
+
+static void check_diameter(const struct settings *settings)
+{
+    if (*settings->diameter.properties == '\0')
+        return;
+    AUTO(diameter_properties_done) struct diameter_properties props = {0};
+    struct err_detail detail = {0};
+    enum err err = diameter_properties_read(settings->diameter.properties, &props, &detail);
+    verdict(settings->diameter.properties, err, &detail);
+    if (err == ERR_OK)
+        check_tls(settings, &props);
+}
+
+static void check_pin(const struct settings *settings)
+{
+    const char *path = pin_path(settings->token.pin);
+    struct err_detail detail = {0};
+    AUTO(secret_freep) struct secret *pin = NULL;
+    if (path != NULL)
+        verdict("PIN file", pin_read(settings->token.pin, &pin, &detail), &detail);
+}
+
+int command_check_config(const struct options *options)
+{
+    const char *path = options_get(options, "config");
+    path = path != NULL ? path : SERVICE_CONFIG_PATH;
+    struct settings settings;
+    struct err_detail detail = {0};
+    enum err err = settings_read(path, &settings, &detail);
+    verdict(path, err, &detail);
+    if (err != ERR_OK)
+        return EXIT_USAGE;
+    readable("PKCS#11 module", settings.token.module);
+    readable("state directory", settings.daemon.state_directory);
+    for (size_t i = 0; i < settings.keeper.module_paths.len; i++)
+        readable("module path", settings.keeper.module_paths.items[i]);
+    check_pin(&settings);
+    check_diameter(&settings);
+    settings_done(&settings);
+    return problems == 0 ? EXIT_DONE : EXIT_USAGE;
+}

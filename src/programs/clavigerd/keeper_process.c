@@ -1,0 +1,112 @@
+#include "programs/clavigerd/keeper_process.h"
+
+#include <unistd.h>
+
+#include "base/log.h"
+#include "crypto/crypto.h"
+#include "keeper/audit.h"
+#include "keeper/control.h"
+#include "keeper/sandbox.h"
+#include "keeper/server.h"
+#include "keeper/token.h"
+#include "programs/clavigerd/pin.h"
+#include "programs/clavigerd/service.h"
+
+#define SEGMENTS_WAIT_MS 30000 /* a spare of a gigabyte takes a while to be written */
+#define TOKEN_THREADS    3
+
+struct keeper {
+    struct hsm *hsm;
+    struct keeper_token_hsm *token;
+    struct audit *audit;
+    struct keeper_server *server;
+};
+
+static enum err open_token(const struct keeper_process *config, struct keeper *k,
+                           struct err_detail *detail)
+{
+    const struct hsm_config token = service_hsm_config(config->settings, true);
+    AUTO(secret_freep) struct secret *pin = config->pin;
+    TRY(service_token_environment(config->settings, detail));
+    if (pin == NULL)
+        TRY(pin_read(config->settings->token.pin, &pin, detail));
+    TRY(hsm_open(&token, TAKE(pin), &k->hsm, detail));
+    return keeper_token_new(k->hsm, &k->token, detail);
+}
+
+/* The supervisor sends the last segment (or says that there is none), then an empty one. */
+static enum err open_audit(const struct keeper_process *config, struct keeper *k,
+                           struct err_detail *detail)
+{
+    struct control_message first, spare;
+    TRY(control_wait(config->control, SEGMENTS_WAIT_MS, &first));
+    if (first.type != CONTROL_SEGMENT && first.type != CONTROL_NO_SEGMENT)
+        return err_set(detail, ERR_INTERNAL, "the supervisor sent message %d, not a segment",
+                       (int)first.type);
+    TRY(control_wait(config->control, SEGMENTS_WAIT_MS, &spare));
+    if (spare.type == CONTROL_SPARE_FAILED)
+        return err_set(detail, (enum err)spare.value, "audit segment: %s", spare.text);
+    if (spare.type != CONTROL_SPARE)
+        return err_set(detail, ERR_INTERNAL, "the supervisor sent message %d, not a spare",
+                       (int)spare.type);
+    const struct audit_setup setup = {
+        .current = first.fd,
+        .spare = spare.fd,
+        .sign_interval_us = (uint64_t)config->settings->audit.sign_interval * 1000000};
+    return audit_open(&setup, &k->audit, detail);
+}
+
+static struct keeper_policy policy_of(const struct settings *settings)
+{
+    struct keeper_policy policy = keeper_policy_default();
+    policy.rates[KEEPER_DIAMETER] =
+        (struct keeper_rate){settings->keeper.diameter_rate, settings->keeper.diameter_burst};
+    policy.rates[KEEPER_EXPORT_BATCH].rate = settings->keeper.export_rate;
+    policy.rates[KEEPER_BACKUP].rate = settings->keeper.export_rate;
+    policy.rates[KEEPER_EXPORT_KEYRING].rate = settings->keeper.keyring_rate;
+    return policy;
+}
+
+static enum err close_sandbox(const struct settings *s, struct err_detail *detail)
+{
+    const struct sandbox_config sandbox = {
+        .module_paths = s->keeper.module_paths.items,
+        .module_path_count = s->keeper.module_paths.len,
+        .module_sockets = (enum sandbox_sockets)s->keeper.module_sockets,
+        .lock_memory = true,
+        .required = s->keeper.sandbox == SETTINGS_KEEPER_SANDBOX_REQUIRED};
+    return keeper_sandbox_enter(&sandbox, detail);
+}
+
+static enum err run(const struct keeper_process *config, struct keeper *k,
+                    struct err_detail *detail)
+{
+    const struct settings *s = config->settings;
+    TRY(crypto_start(detail));
+    TRY(open_token(config, k, detail));
+    TRY(open_audit(config, k, detail));
+    const struct keeper_server_config server = {.fds = config->engines,
+                                                .fd_count = config->engines_len,
+                                                .control = config->control,
+                                                .token = keeper_token_of(k->token),
+                                                .policy = policy_of(s),
+                                                .audit = k->audit,
+                                                .buffered =
+                                                    s->audit.reads == SETTINGS_AUDIT_READS_BUFFERED,
+                                                .workers = TOKEN_THREADS};
+    /* Landlock confines the calling thread and those it starts: so before any other */
+    TRY(close_sandbox(s, detail));
+    TRY(keeper_server_new(&server, &k->server, detail));
+    return keeper_server_run(k->server, detail);
+}
+
+enum err keeper_process_run(const struct keeper_process *config, struct err_detail *detail)
+{
+    struct keeper keeper = {0};
+    enum err err = run(config, &keeper, detail);
+    keeper_server_free(keeper.server);
+    audit_free(keeper.audit);
+    keeper_token_free(keeper.token);
+    hsm_close(keeper.hsm);
+    return err;
+}
