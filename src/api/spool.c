@@ -102,7 +102,7 @@ static struct entry *find_room(struct spool *spool)
     return NULL;
 }
 
-enum err spool_add(struct spool *spool, uint64_t *ret_id, struct err_detail *detail)
+enum err spool_reserve(struct spool *spool, uint64_t *ret_id, struct err_detail *detail)
 {
     (void)pthread_mutex_lock(&spool->lock);
     struct entry *e = find_room(spool);
@@ -112,7 +112,15 @@ enum err spool_add(struct spool *spool, uint64_t *ret_id, struct err_detail *det
     (void)pthread_mutex_unlock(&spool->lock);
     if (e == NULL)
         return err_set(detail, ERR_BUSY, "%d files are on their way already", SPOOL_FILES_MAX);
+    *ret_id = id;
+    return ERR_OK;
+}
+
+enum err spool_add(struct spool *spool, uint64_t *ret_id, struct err_detail *detail)
+{
     char path[SPOOL_PATH_MAX];
+    uint64_t id = 0;
+    TRY(spool_reserve(spool, &id, detail));
     TRY(path_of(spool, id, path));
     AUTO(file_closep)
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);

@@ -14,7 +14,9 @@ struct spool;
 
 MUST_CHECK enum err spool_new(const char *dir, struct spool **ret_spool, struct err_detail *detail);
 void spool_free(struct spool *spool);
-/* An empty file and its id. ERR_BUSY where SPOOL_FILES_MAX are there. */
+/* A place for a file that somebody else will make at its path. ERR_BUSY where SPOOL_FILES_MAX are there. */
+MUST_CHECK enum err spool_reserve(struct spool *spool, uint64_t *ret_id, struct err_detail *detail);
+/* The same with an empty file in it. */
 MUST_CHECK enum err spool_add(struct spool *spool, uint64_t *ret_id, struct err_detail *detail);
 /* Append at `offset`, which must be the file's length so far (ERR_MISMATCH). */
 MUST_CHECK enum err spool_write(struct spool *spool, uint64_t id, uint64_t offset,

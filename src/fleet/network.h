@@ -105,7 +105,8 @@ MUST_CHECK enum err fleet_network_reseal(const struct fleet_call *call, const ch
                                          struct err_detail *detail);
 
 /* The gateway key file and its RSA signature; see docs/formats.md. `passphrase` must be the
- * network's. Both buffers are appended to. */
+ * network's where it is not empty: a check, the file is made with what the network has. Both
+ * buffers are appended to. */
 MUST_CHECK enum err fleet_gateway_export(const struct fleet_call *call, const char *name,
                                          struct bytes passphrase, struct buf *file,
                                          struct buf *signature, struct err_detail *detail);
