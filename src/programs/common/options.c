@@ -263,6 +263,16 @@ static void choose_command(const struct program_row *program, int argc, char **a
     exit(EXIT_USAGE);
 }
 
+/* By its row: a command may have an option of the same name. */
+static bool was_given(const struct options *options, const struct option_row *row)
+{
+    for (size_t i = 0; i < options->given_len; i++) {
+        if (options->given[i].row == row)
+            return true;
+    }
+    return false;
+}
+
 void options_parse(const struct program_row *program, int argc, char **argv,
                    struct options *ret_options)
 {
@@ -283,11 +293,11 @@ void options_parse(const struct program_row *program, int argc, char **argv,
             options.args[options.args_len++] = argv[i++];
         }
     }
-    if (options_has(&options, "version")) {
+    if (was_given(&options, &version_row)) {
         (void)printf("%s %s\n", program->name, CLAVIGER_VERSION);
         exit(EXIT_DONE);
     }
-    if (options_has(&options, "help")) {
+    if (was_given(&options, &help_row)) {
         if (options.command != NULL)
             print_command_help(program, options.command);
         else

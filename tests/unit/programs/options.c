@@ -63,6 +63,9 @@ static void values_come_in_all_spellings(void **state)
     assert_string_equal(options_get_nth(&options, "network", 1), "b");
     assert_null(options_get_nth(&options, "network", 2));
     assert_string_equal(options_get(&options, "output"), "out");
+    PARSE((char *)"network", (char *)"retire", (char *)"n", (char *)"--key=cdld",
+          (char *)"--version", (char *)"1");
+    assert_string_equal(options_get(&options, "version"), "1");
     char flags[] = "-vb";
     PARSE((char *)"batch", (char *)"import", flags, (char *)"n", (char *)"--", (char *)"-f");
     assert_true(options_has(&options, "verbose") && options_has(&options, "backup"));
