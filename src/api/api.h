@@ -19,9 +19,10 @@ struct api_daemon {
     const struct settings *settings;
     const char *config_path;
     const char *store_url;
-    const char *audit_dir; /* of the segment files */
-    const char *ca_file;   /* certificate of the built-in authority */
-    int64_t started;       /* seconds since 1970 */
+    const char *audit_dir;    /* of the segment files */
+    const char *profile_file; /* what init found the token to be able to do, JSON */
+    const char *ca_file;      /* certificate of the built-in authority */
+    int64_t started;          /* seconds since 1970 */
     void *ctx;
     enum err (*reload)(void *ctx, struct err_detail *detail); /* as SIGHUP does */
     /* One line per service ("diameter", "127.0.0.1:3868, tcp"); false at the end. */

@@ -1,6 +1,7 @@
 #include "api/audit_json.h"
 
 #include "api/json.h"
+#include "keeper/types.h"
 
 static json_t *text_json(struct bytes text)
 {
@@ -20,15 +21,16 @@ static json_t *record_json(const struct audit_record *record)
                    (unsigned)(record->time_us % 1000000));
     /* a signature's text is bytes, not words */
     bool is_binary = e->kind == AUDIT_HEAD_SIGNATURE;
-    return json_pack("{s:I s:s s:s s:s s:I s:I s:I s:I s:I s:o s:o s:I s:I s:o}", "seq",
-                     (json_int_t)record->seq, "time", stamp, "kind",
-                     row != NULL ? row->name : "unknown", "result", err_row(e->result)->name,
-                     "domain", (json_int_t)e->domain, "table", (json_int_t)e->table, "purpose",
-                     (json_int_t)e->purpose, "row", (json_int_t)e->row, "epoch",
-                     (json_int_t)e->epoch, "actor", text_json(e->actor), "text",
-                     is_binary ? json_string("(signature)") : text_json(e->text), "segment",
-                     (json_int_t)record->segment, "offset", (json_int_t)record->offset, "hash",
-                     json_of_hex(record->hash, sizeof record->hash));
+    return json_pack(
+        "{s:I s:s s:s s:s s:I s:s s:s s:I s:I s:o s:o s:I s:I s:o}", "seq", (json_int_t)record->seq,
+        "time", stamp, "kind", row != NULL ? row->name : "unknown", "result",
+        err_row(e->result)->name, "domain", (json_int_t)e->domain, "table",
+        e->table != 0 ? keeper_table_name(e->table) : "", "purpose",
+        e->purpose != 0 ? keeper_purpose_name(e->purpose) : "", "row", (json_int_t)e->row, "epoch",
+        (json_int_t)e->epoch, "actor", text_json(e->actor), "text",
+        is_binary ? json_string("(signature)") : text_json(e->text), "segment",
+        (json_int_t)record->segment, "offset", (json_int_t)record->offset, "hash",
+        json_of_hex(record->hash, sizeof record->hash));
 }
 
 static bool wanted(const struct audit_filter *filter, enum audit_kind kind,

@@ -46,9 +46,9 @@ static enum err get_status(struct api_call *call, json_t **ret_answer, struct er
         json_pack("{s:s s:I s:o s:s s:{s:s s:I s:I s:I s:i} s:o s:o s:{s:I s:I s:I s:I s:I}}",
                   "version", CLAVIGER_VERSION, "pid", (json_int_t)getpid(), "started",
                   json_of_time(daemon->started), "configuration", daemon->config_path, "store",
-                  "url", daemon->store_url, "bytes", (json_int_t)store.file_bytes,
-                  "log_bytes", (json_int_t)store.log_bytes, "commits", (json_int_t)store.commits,
-                  "schema", (int)store.schema_version, "keeper", keeper_json(&keeper), "services",
+                  "url", daemon->store_url, "bytes", (json_int_t)store.file_bytes, "log_bytes",
+                  (json_int_t)store.log_bytes, "commits", (json_int_t)store.commits, "schema",
+                  (int)store.schema_version, "keeper", keeper_json(&keeper), "services",
                   services_json(daemon), "counts", "networks", (json_int_t)counts.networks,
                   "gateways", (json_int_t)counts.peers, "nodes", (json_int_t)counts.nodes,
                   "revoked", (json_int_t)counts.revoked, "destroyed", (json_int_t)counts.destroyed);
@@ -56,6 +56,11 @@ static enum err get_status(struct api_call *call, json_t **ret_answer, struct er
         return ERR_INTERNAL;
     (void)json_object_set_new(json_object_get(answer, "keeper"), "head",
                               json_of_hex(keeper.head, sizeof keeper.head));
+    if (net_http_query(call->http, "token") != NULL) {
+        json_t *profile = json_load_file(daemon->profile_file, JSON_REJECT_DUPLICATES, NULL);
+        (void)json_object_set_new(json_object_get(answer, "keeper"), "profile",
+                                  profile != NULL ? profile : json_array());
+    }
     *ret_answer = answer;
     return ERR_OK;
 }

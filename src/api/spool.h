@@ -14,7 +14,8 @@ struct spool;
 
 MUST_CHECK enum err spool_new(const char *dir, struct spool **ret_spool, struct err_detail *detail);
 void spool_free(struct spool *spool);
-/* A place for a file that somebody else will make at its path. ERR_BUSY where SPOOL_FILES_MAX are there. */
+/* A place for a file that somebody else will make at its path. ERR_BUSY where SPOOL_FILES_MAX are
+ * there. */
 MUST_CHECK enum err spool_reserve(struct spool *spool, uint64_t *ret_id, struct err_detail *detail);
 /* The same with an empty file in it. */
 MUST_CHECK enum err spool_add(struct spool *spool, uint64_t *ret_id, struct err_detail *detail);

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "api/audit_json.h"
@@ -76,6 +77,23 @@ enum err command_audit_verify(struct cli *cli)
     return err;
 }
 
+/* "node 0x00010200 of domain 1" or "row 49". */
+static void print_place(const struct cli *cli, const json_t *record)
+{
+    const char *table = cli_text(record, "table");
+    json_int_t row = cli_int(record, "row"), domain = cli_int(record, "domain");
+    if (strcmp(table, "node") == 0)
+        cli_say(cli, "node 0x%08llx ", (unsigned long long)row);
+    else if (*table != '\0')
+        cli_say(cli, "%s version %" JSON_INTEGER_FORMAT " ", table, row);
+    else if (row != 0)
+        cli_say(cli, "%" JSON_INTEGER_FORMAT " ", row);
+    if (domain != 0)
+        cli_say(cli, "of domain %" JSON_INTEGER_FORMAT " ", domain);
+    if (*cli_text(record, "purpose") != '\0')
+        cli_say(cli, "for %s ", cli_text(record, "purpose"));
+}
+
 static void print_records(const struct cli *cli, const json_t *answer)
 {
     size_t i;
@@ -87,12 +105,7 @@ static void print_records(const struct cli *cli, const json_t *answer)
         cli_say(cli, "%8" JSON_INTEGER_FORMAT "  %s  %-16s %-24s %s%s%s", cli_int(record, "seq"),
                 cli_text(record, "time"), cli_text(record, "kind"), cli_text(record, "actor"),
                 ok ? "" : "REFUSED ", ok ? "" : result, ok ? "" : " ");
-        if (cli_int(record, "row") != 0)
-            cli_say(cli,
-                    "domain %" JSON_INTEGER_FORMAT " table %" JSON_INTEGER_FORMAT
-                    " row 0x%08llx epoch %" JSON_INTEGER_FORMAT " ",
-                    cli_int(record, "domain"), cli_int(record, "table"),
-                    (unsigned long long)cli_int(record, "row"), cli_int(record, "epoch"));
+        print_place(cli, record);
         cli_say(cli, "%s\n", cli_text(record, "text"));
     }
 }

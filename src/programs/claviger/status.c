@@ -16,7 +16,7 @@ static void print_token(const struct cli *cli, const json_t *keeper)
 {
     size_t i;
     const json_t *row;
-    cli_say(cli, "\nwhat the token was found to do:\n");
+    cli_say(cli, "\nwhat the token was found to be able to do at clavigerd init:\n");
     json_array_foreach(json_object_get(keeper, "profile"), i, row)
     {
         cli_say(cli, "  %-4s %-22s %s\n", cli_text(row, "can"), cli_text(row, "name"),

@@ -38,7 +38,7 @@ static void check_tls(const struct settings *settings, const struct diameter_pro
         return;
     const struct net_tls_config config = {
         .server = true,
-                                          .verify = NET_TLS_VERIFY_REQUIRED,
+        .verify = NET_TLS_VERIFY_REQUIRED,
         .cert_file = *props->tls_cert_file != '\0' ? props->tls_cert_file : cert,
         .key_file = *props->tls_key_file != '\0' ? props->tls_key_file : key,
         .ca_file = *props->tls_ca_file != '\0' ? props->tls_ca_file : ca,

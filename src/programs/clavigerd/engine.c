@@ -43,7 +43,7 @@ struct engine {
     struct workers *background;
     enum err end; /* why it stops */
     char audit_dir[PATH_MAX], spool_dir[PATH_MAX], backup_dir[PATH_MAX], store_url[PATH_MAX],
-        ca_file[PATH_MAX];
+        ca_file[PATH_MAX], profile_file[PATH_MAX];
     char cert_file[PATH_MAX], key_file[PATH_MAX];
     char identity[DIAMETER_NAME_MAX + 32]; /* what a gateway's peer table has for this server */
 };
@@ -69,6 +69,7 @@ static enum err find_paths(struct engine *e)
     TRY(service_spool_dir(s, e->spool_dir, sizeof e->spool_dir));
     TRY(service_backup_dir(s, e->backup_dir, sizeof e->backup_dir));
     TRY(service_store_url(s, e->store_url, sizeof e->store_url));
+    TRY(service_state_path(s, SERVICE_PROFILE_FILE, e->profile_file, sizeof e->profile_file));
     TRY(service_state_path(s, SERVICE_CA_FILE, e->ca_file, sizeof e->ca_file));
     TRY(service_state_path(s, SERVICE_CERT_FILE, e->cert_file, sizeof e->cert_file));
     return service_state_path(s, SERVICE_KEY_FILE, e->key_file, sizeof e->key_file);
@@ -247,6 +248,7 @@ static enum err start_api(struct engine *e, struct err_detail *detail)
                                               .config_path = c->config_path,
                                               .store_url = e->store_url,
                                               .audit_dir = e->audit_dir,
+                                              .profile_file = e->profile_file,
                                               .ca_file = e->ca_file,
                                               .started = clock_now_s(),
                                               .ctx = e,

@@ -7,6 +7,7 @@
 #include "crypto/random.h"
 #include "hsm/hsm.h"
 #include "hsm/init.h"
+#include "hsm/profile.h"
 #include "hsm/wrap.h"
 #include "programs/clavigerd/init.h"
 #include "programs/clavigerd/pin.h"
@@ -163,6 +164,24 @@ static enum err make_server_key(struct init *init, struct err_detail *detail)
     return import_pem(init, import, detail);
 }
 
+/* What the token was found to be able to do, for `claviger status --token`. */
+static enum err write_profile(struct init *init, struct err_detail *detail)
+{
+    char path[PATH_MAX];
+    struct hsm_profile profile;
+    AUTO(buf_done) struct buf text = {0};
+    hsm_profile_get(init->hsm, &profile);
+    TRY(init_state_path(init, SERVICE_PROFILE_FILE, path, sizeof path));
+    TRY(buf_printf(&text, "["));
+    for (unsigned i = 0; i < HSM_ROW_COUNT; i++)
+        TRY(buf_printf(&text, "%s{\"name\":\"%s\",\"text\":\"%s\",\"can\":\"%s\",\"ckr\":\"%s\"}",
+                       i > 0 ? ",\n" : "", hsm_row_name((enum hsm_row)i),
+                       hsm_row_text((enum hsm_row)i), profile.rows[i].can ? "yes" : "no",
+                       hsm_ckr_name(profile.rows[i].ckr)));
+    TRY(buf_printf(&text, "]\n"));
+    return file_write(path, buf_view(&text), 0600, detail);
+}
+
 enum err init_token(struct init *init, struct err_detail *detail)
 {
     TRY(service_token_environment(&init->settings, detail));
@@ -170,6 +189,7 @@ enum err init_token(struct init *init, struct err_detail *detail)
     AUTO(secret_freep) struct secret *pin = NULL;
     TRY(get_pin(init, &pin, detail));
     TRY(open_or_make(init, pin, detail));
+    TRY(write_profile(init, detail));
     TRY(make_root(init, detail));
     TRY(make_server_key(init, detail));
     TRY(rsa_key(init, KEY_LABEL_CA, &init->ca_key, detail));

@@ -13,6 +13,7 @@
 #include "programs/clavigerd/service.h"
 
 #define SEGMENTS_WAIT_MS 30000 /* a spare of a gigabyte takes a while to be written */
+#define STOP_WAIT_MS     3000
 #define TOKEN_THREADS    3
 
 struct keeper {
@@ -100,10 +101,26 @@ static enum err run(const struct keeper_process *config, struct keeper *k,
     return keeper_server_run(k->server, detail);
 }
 
+/* In an orderly stop the engine goes first: the supervisor's word for the keeper is on its way
+ * then. */
+static bool was_told_to_stop(int control)
+{
+    struct control_message message;
+    while (control_wait(control, STOP_WAIT_MS, &message) == ERR_OK) {
+        if (message.fd >= 0)
+            (void)close(message.fd);
+        if (message.type == CONTROL_STOP)
+            return true;
+    }
+    return false;
+}
+
 enum err keeper_process_run(const struct keeper_process *config, struct err_detail *detail)
 {
     struct keeper keeper = {0};
     enum err err = run(config, &keeper, detail);
+    if (err == ERR_CLOSED && was_told_to_stop(config->control))
+        err = ERR_OK;
     keeper_server_free(keeper.server);
     audit_free(keeper.audit);
     keeper_token_free(keeper.token);
