@@ -109,7 +109,8 @@ enum err kmc_record_decode(struct reader *r, struct kmc_record **ret_record)
         return ERR_NO_MEMORY;
     reader_copy(r, record->nonce, sizeof record->nonce);
     record->key_len = reader_u8(r);
-    if (record->key_len == 0 || record->key_len > KMC_KEY_MAX)
+    /* Only what we write: one spelling of a realm, so that no other byte opens it too. */
+    if (strcmp(record->realm, realm) != 0 || record->key_len == 0 || record->key_len > KMC_KEY_MAX)
         reader_fail(r, ERR_SYNTAX);
     else
         reader_copy(r, record->sealed, record->key_len);
