@@ -71,9 +71,8 @@ static enum err take_record(struct reader *r, const struct kmc_cache_keys *keys,
     return err == ERR_SEAL ? ERR_OK : err;
 }
 
-/* What can be used of a file's bytes, and what is wrong with the rest. */
-static enum err parse(struct bytes file, const struct kmc_cache_keys *keys, struct kmc_table *table,
-                      char why[256])
+enum err kmc_cache_parse(struct bytes file, const struct kmc_cache_keys *keys,
+                         struct kmc_table *table, char why[256])
 {
     struct reader r = reader_of(file);
     uint8_t head[sizeof magic], id[KMC_ID_SIZE];
@@ -138,7 +137,7 @@ enum err kmc_cache_file_read(const char *path, const struct kmc_cache_keys *keys
                     return err_errno(detail, "%s: can't read", path);
                 content.len += (size_t)got;
             }
-            enum err err = parse(buf_view(&content), keys, &table, why);
+            enum err err = kmc_cache_parse(buf_view(&content), keys, &table, why);
             if (err != ERR_OK) {
                 kmc_table_done(&table);
                 return err;

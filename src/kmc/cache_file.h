@@ -18,6 +18,11 @@ struct kmc_cache_keys {
 MUST_CHECK enum err kmc_key_file_read(const char *path, struct secret **ret_key,
                                       struct err_detail *detail);
 
+/* What can be used of a file's bytes is added to `table`; `why` (zeroed) says what is wrong with
+ * the rest. ERR_NO_MEMORY, ERR_CRYPTO. */
+MUST_CHECK enum err kmc_cache_parse(struct bytes file, const struct kmc_cache_keys *keys,
+                                    struct kmc_table *table, char why[256]);
+
 /* All records of `path` that open. `ret_why` says what was wrong with the others, "" if nothing;
  * a damaged or foreign file is no error, nor is one that does not exist. `ret_stat` is the file's
  * as read, zeros where there is none. */
