@@ -1,5 +1,6 @@
 /* The programs claviger-kmc and claviger-sim as they are started by a person, against a key server
- * of few words. argv[1], argv[2]: the two executables. */
+ * of few words. argv[1..3]: these, and
+ * the example of a gateway that links the shared library. */
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -16,7 +17,7 @@
 #include "fake_kms.h"
 #include "support/test.h"
 
-static const char *kmc_program, *sim_program;
+static const char *kmc_program, *sim_program, *example_program;
 static char *dir, *conf, *keyring;
 static struct fake_kms *kms;
 static char output[65536];
@@ -253,6 +254,20 @@ static void a_gateway_takes_garbage_and_lost_servers(void **state)
     assert_int_equal(shell("%s -c %s node 0x10205 --offline", kmc_program, conf), 0);
 }
 
+static void the_example_starts_a_gateway(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("%s %s 0x10200 0x20000", example_program, conf), 0);
+    assert_says("gateway key: version 3, check value ");
+    assert_says("from the server");
+    assert_says("0x20000: not ours");
+    assert_int_equal(shell("%s %s 0x10200", example_program, conf), 0);
+    assert_null(strstr(output, "from the server"));
+    fake_kms_stop(kms);
+    kms = NULL;
+    assert_int_equal(shell("%s %s 0x10201", example_program, conf), 1);
+}
+
 static void wrong_keyrings_and_addresses_are_named(void **state)
 {
     (void)state;
@@ -274,15 +289,18 @@ static void wrong_keyrings_and_addresses_are_named(void **state)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        CASE(the_tool_shows_keys_by_their_check_value), CASE(exit_codes_say_what_is_wrong),
-        CASE(nodes_join_a_gateway), CASE(a_gateway_takes_garbage_and_lost_servers),
-        CASE(wrong_keyrings_and_addresses_are_named)};
-    if (argc < 3)
+    const struct CMUnitTest tests[] = {CASE(the_tool_shows_keys_by_their_check_value),
+                                       CASE(exit_codes_say_what_is_wrong),
+                                       CASE(nodes_join_a_gateway),
+                                       CASE(a_gateway_takes_garbage_and_lost_servers),
+                                       CASE(the_example_starts_a_gateway),
+                                       CASE(wrong_keyrings_and_addresses_are_named)};
+    if (argc < 4)
         return 2;
     kmc_program = argv[1];
     sim_program = argv[2];
-    if (argc > 3)
-        cmocka_set_test_filter(argv[3]);
+    example_program = argv[3];
+    if (argc > 4)
+        cmocka_set_test_filter(argv[4]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
