@@ -200,15 +200,17 @@ bool kmc_cache_is_saved(const struct kmc_cache *cache)
 static enum err lock(const struct kmc_cache *cache, int *ret_fd, struct err_detail *detail)
 {
     /* Not the cache file itself: it is replaced, and a lock stays with what was replaced. */
-    AUTO(file_closep) int fd = open(cache->lock_file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int fd = open(cache->lock_file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return err_errno(detail, "%s: can't open", cache->lock_file);
     while (flock(fd, LOCK_EX) != 0) {
-        if (errno != EINTR)
-            return err_errno(detail, "%s: can't lock", cache->lock_file);
+        if (errno == EINTR)
+            continue;
+        enum err err = err_errno(detail, "%s: can't lock", cache->lock_file);
+        (void)close(fd);
+        return err;
     }
     *ret_fd = fd;
-    fd = -1;
     return ERR_OK;
 }
 
@@ -262,6 +264,13 @@ static enum err open_files(struct kmc_cache *cache, struct err_detail *detail)
     return read_again(cache, detail);
 }
 
+static enum err open_memory(struct kmc_cache *cache)
+{
+    AUTO(secret_freep) struct secret *key = NULL;
+    TRY(random_secret(AEAD_KEY_SIZE, &key));
+    return derive(secret_view(key), &cache->keys);
+}
+
 enum err kmc_cache_new(const struct kmc_cache_config *config, struct err_detail *detail,
                        struct kmc_cache **ret_cache)
 {
@@ -269,13 +278,7 @@ enum err kmc_cache_new(const struct kmc_cache_config *config, struct err_detail 
     if (cache == NULL)
         return ERR_NO_MEMORY;
     cache->config = *config;
-    if (config->file != NULL) {
-        TRY(open_files(cache, detail));
-    } else {
-        AUTO(secret_freep) struct secret *key = NULL;
-        TRY(random_secret(AEAD_KEY_SIZE, &key));
-        TRY(derive(secret_view(key), &cache->keys));
-    }
+    TRY(config->file != NULL ? open_files(cache, detail) : open_memory(cache));
     *ret_cache = TAKE(cache);
     return ERR_OK;
 }

@@ -330,7 +330,7 @@ int ckmc_get(struct ckmc *kmc, enum ckmc_kind kind, uint64_t node, uint32_t vers
 int ckmc_prefetch(struct ckmc *kmc, unsigned flags, struct ckmc_key *ret_gateway,
                   struct ckmc_key *ret_cdld, struct ckmc_error *error)
 {
-    struct ckmc_key gateway, cdld;
+    struct ckmc_key gateway = {0}, cdld = {0};
     if (kmc == NULL)
         return kmc_fail(error, CKMC_ARGUMENT, "no handle");
     struct call call = {

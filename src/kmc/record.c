@@ -198,7 +198,8 @@ enum err kmc_table_put(struct kmc_table *table, struct kmc_record *record, int64
         table->cap = cap;
     }
     place = place_of(table, &record->entry);
-    memmove(&table->at[place + 1], &table->at[place], (table->len - place) * sizeof *table->at);
+    memmove(&table->at[place + 1], &table->at[place],
+            (table->len - place) * sizeof(struct kmc_record *));
     table->at[place] = record;
     table->len++;
     return ERR_OK;

@@ -79,12 +79,15 @@ static enum err take_line(struct keyring *keyring, const char *path, uint32_t nu
     return err;
 }
 
-static enum err read_all(struct keyring *keyring, const char *path, int fd, uint8_t *chunk,
+static enum err read_all(struct keyring *keyring, const char *path, uint8_t *chunk,
                          struct keyring_split *split, struct err_detail *detail)
 {
+    AUTO(file_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct bytes line = {0};
     enum keyring_piece piece;
     ssize_t got;
+    if (fd < 0)
+        return err_errno(detail, "%s: can't open", path);
     while ((got = read(fd, chunk, CHUNK)) > 0) {
         struct bytes input = bytes_of(chunk, (size_t)got);
         while ((piece = keyring_split_next(split, &input, &line)) != KEYRING_MORE)
@@ -107,14 +110,11 @@ static int compare(const void *a, const void *b)
 enum err keyring_read(const char *path, struct err_detail *detail, struct keyring **ret_keyring)
 {
     AUTO(keyring_freep) struct keyring *keyring = calloc(1, sizeof *keyring);
-    AUTO(file_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
     uint8_t chunk[CHUNK];
     struct keyring_split split = {0};
     if (keyring == NULL)
         return ERR_NO_MEMORY;
-    if (fd < 0)
-        return err_errno(detail, "%s: can't open", path);
-    enum err err = read_all(keyring, path, fd, chunk, &split, detail);
+    enum err err = read_all(keyring, path, chunk, &split, detail);
     explicit_bzero(chunk, sizeof chunk);
     keyring_split_done(&split);
     TRY(err);

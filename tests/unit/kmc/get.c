@@ -329,6 +329,45 @@ static void wrong_arguments_and_files_are_named(void **state)
     free(key_file);
 }
 
+static void tls_that_fails_is_named(void **state)
+{
+    (void)state;
+    char uri[64], line[600];
+    char *ca = test_path(dir, "ca.pem");
+    struct ckmc_key key;
+    struct ckmc_error error = {0};
+    struct ckmc *kmc = NULL;
+    struct ckmc_server server = {.uri = uri};
+    struct ckmc_config config = {.size = sizeof config,
+                                 .uri = "aaa://gw1.example",
+                                 .realm = "example",
+                                 .servers = &server,
+                                 .servers_len = 1};
+    (void)snprintf(uri, sizeof uri, "aaas://127.0.0.1:%u", fake_kms_port(kms));
+    assert_int_equal(ckmc_open_config(&config, &kmc, NULL), CKMC_OK);
+    assert_int_equal(ckmc_get(kmc, CKMC_CDLD, 0, CKMC_NEWEST, 0, &key, &error), CKMC_CONFIG);
+    assert_non_null(strstr(error.text, "TLS.CaFile"));
+    ckmc_close(kmc);
+    config.tls_ca_file = "/nowhere/ca.pem";
+    assert_int_equal(ckmc_open_config(&config, &kmc, NULL), CKMC_OK);
+    assert_int_equal(ckmc_get(kmc, CKMC_CDLD, 0, CKMC_NEWEST, 0, &key, &error), CKMC_CONFIG);
+    assert_non_null(strstr(error.text, "/nowhere/ca.pem"));
+    ckmc_close(kmc);
+    (void)snprintf(line, sizeof line,
+                   "openssl req -x509 -newkey ed25519 -nodes -subj /CN=ca -keyout %s.key -out %s "
+                   "2>/dev/null",
+                   ca, ca);
+    assert_int_equal(system(line), 0);
+    config.tls_ca_file = ca;
+    assert_int_equal(ckmc_open_config(&config, &kmc, NULL), CKMC_OK);
+    ckmc_set_timeout(kmc, 1500);
+    int status = ckmc_get(kmc, CKMC_CDLD, 0, CKMC_NEWEST, 0, &key, &error);
+    assert_true(status == CKMC_TLS || status == CKMC_UNREACHABLE); /* it speaks no TLS */
+    assert_int_equal(script->requests, 0);
+    ckmc_close(kmc);
+    free(ca);
+}
+
 static void realms_do_not_mix(void **state)
 {
     (void)state;
@@ -406,4 +445,5 @@ TEST_MAIN(CASE(the_server_is_asked_once), CASE(a_gateway_starts_with_one_request
           CASE(without_a_server_the_cache_serves_until_it_expires),
           CASE(lifetimes_are_capped_and_zero_is_not_cached), CASE(one_version_can_be_asked_for),
           CASE(every_refusal_has_its_status), CASE(wrong_arguments_and_files_are_named),
-          CASE(realms_do_not_mix), CASE(writes_can_wait), CASE(threads_share_a_handle))
+          CASE(tls_that_fails_is_named), CASE(realms_do_not_mix), CASE(writes_can_wait),
+          CASE(threads_share_a_handle))

@@ -222,8 +222,8 @@ static void a_gateway_takes_garbage_and_lost_servers(void **state)
     uint8_t byte;
     pid_t gateway = start_gateway("1000", &port);
     static const char *const garbage[] = {"\xff\xff", "GET / HTTP/1.1\r\n\r\n",
-                                          "\x00\x12\x01\x03"
-                                          "0123456789abcdef"};
+                                          ("\x00\x12\x01\x03"
+                                           "0123456789abcdef")};
     static const size_t lens[] = {2, 18, 20};
     for (size_t i = 0; i < ARRAY_LEN(garbage); i++) {
         int fd = connect_to(port);
