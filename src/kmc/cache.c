@@ -274,13 +274,16 @@ static enum err open_memory(struct kmc_cache *cache)
 enum err kmc_cache_new(const struct kmc_cache_config *config, struct err_detail *detail,
                        struct kmc_cache **ret_cache)
 {
-    AUTO(kmc_cache_freep) struct kmc_cache *cache = calloc(1, sizeof *cache);
+    struct kmc_cache *cache = calloc(1, sizeof *cache);
     if (cache == NULL)
         return ERR_NO_MEMORY;
     cache->config = *config;
-    TRY(config->file != NULL ? open_files(cache, detail) : open_memory(cache));
-    *ret_cache = TAKE(cache);
-    return ERR_OK;
+    enum err err = config->file != NULL ? open_files(cache, detail) : open_memory(cache);
+    if (err == ERR_OK)
+        *ret_cache = cache;
+    else
+        kmc_cache_free(cache);
+    return err;
 }
 
 void kmc_cache_free(struct kmc_cache *cache)

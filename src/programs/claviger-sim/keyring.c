@@ -32,12 +32,6 @@ void keyring_free(struct keyring *keyring)
     free(keyring);
 }
 
-void keyring_freep(struct keyring **keyring)
-{
-    keyring_free(*keyring);
-    *keyring = NULL;
-}
-
 static enum err add(struct keyring *keyring, const struct keyring_line *line)
 {
     if (keyring->len == keyring->cap) {
@@ -107,17 +101,8 @@ static int compare(const void *a, const void *b)
     return left->node < right->node ? -1 : left->node > right->node;
 }
 
-enum err keyring_read(const char *path, struct err_detail *detail, struct keyring **ret_keyring)
+static enum err sort(struct keyring *keyring, const char *path, struct err_detail *detail)
 {
-    AUTO(keyring_freep) struct keyring *keyring = calloc(1, sizeof *keyring);
-    uint8_t chunk[CHUNK];
-    struct keyring_split split = {0};
-    if (keyring == NULL)
-        return ERR_NO_MEMORY;
-    enum err err = read_all(keyring, path, chunk, &split, detail);
-    explicit_bzero(chunk, sizeof chunk);
-    keyring_split_done(&split);
-    TRY(err);
     if (keyring->len != 0)
         qsort(keyring->rows, keyring->len, sizeof *keyring->rows, compare);
     for (size_t i = 1; i < keyring->len; i++) {
@@ -125,8 +110,26 @@ enum err keyring_read(const char *path, struct err_detail *detail, struct keyrin
             return err_set(detail, ERR_SYNTAX, "%s: node 0x%08" PRIx64 " stands twice", path,
                            keyring->rows[i].node);
     }
-    *ret_keyring = TAKE(keyring);
     return ERR_OK;
+}
+
+enum err keyring_read(const char *path, struct err_detail *detail, struct keyring **ret_keyring)
+{
+    struct keyring *keyring = calloc(1, sizeof *keyring);
+    uint8_t chunk[CHUNK];
+    struct keyring_split split = {0};
+    if (keyring == NULL)
+        return ERR_NO_MEMORY;
+    enum err err = read_all(keyring, path, chunk, &split, detail);
+    explicit_bzero(chunk, sizeof chunk);
+    keyring_split_done(&split);
+    if (err == ERR_OK)
+        err = sort(keyring, path, detail);
+    if (err == ERR_OK)
+        *ret_keyring = keyring;
+    else
+        keyring_free(keyring);
+    return err;
 }
 
 size_t keyring_len(const struct keyring *keyring)

@@ -9,7 +9,6 @@ struct keyring;
 MUST_CHECK enum err keyring_read(const char *path, struct err_detail *detail,
                                  struct keyring **ret_keyring);
 void keyring_free(struct keyring *keyring); /* wipes; NULL is allowed */
-void keyring_freep(struct keyring **keyring);
 size_t keyring_len(const struct keyring *keyring);
 /* 16 bytes, borrowed; NULL where it is not there. */
 const uint8_t *keyring_key(const struct keyring *keyring, uint64_t node);
