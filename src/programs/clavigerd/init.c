@@ -57,7 +57,8 @@ static enum err run(struct init *init, struct err_detail *detail)
     TRY(init_configuration(init, detail));
     TRY(init_token(init, detail));
     TRY(make_store(init, detail));
-    return init_certificates(init, detail);
+    TRY(init_certificates(init, detail));
+    return init_hand_over(init, detail);
 }
 
 int command_init(const struct options *options)

@@ -40,3 +40,7 @@ MUST_CHECK enum err init_configuration(struct init *init, struct err_detail *det
 MUST_CHECK enum err init_token(struct init *init, struct err_detail *detail);
 /* Certification authority, server's and gateway's certificates, property files. */
 MUST_CHECK enum err init_certificates(struct init *init, struct err_detail *detail);
+/* Started as root with [daemon] user set: give that user what the daemon works with (state, PIN,
+ * what the module needs, Diameter's files). The configuration itself stays root's and readable for
+ * it. */
+MUST_CHECK enum err init_hand_over(const struct init *init, struct err_detail *detail);
