@@ -169,6 +169,11 @@ static int open_client(struct tool *tool)
     const char *realm = options_get(options, "realm");
     uint32_t timeout = number_option(options, "timeout", DEFAULT_TIMEOUT, TIMEOUT_MAX);
     tool->version = number_option(options, "key-version", CKMC_NEWEST, CKMC_NEWEST - 257);
+    if (tool->version != CKMC_NEWEST && (strcmp(options->command->name, "prefetch") == 0 ||
+                                         strcmp(options->command->name, "cache") == 0)) {
+        (void)fprintf(stderr, "claviger-kmc: --key-version goes with gateway, cdld and node\n");
+        exit(EXIT_USAGE);
+    }
     int status = ckmc_open(config != NULL ? config : DEFAULT_CONFIG, &tool->kmc, &error);
     if (status == CKMC_OK && realm != NULL)
         status = ckmc_set_realm(tool->kmc, realm, &error);

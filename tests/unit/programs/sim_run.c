@@ -120,6 +120,7 @@ static void exit_codes_say_what_is_wrong(void **state)
     assert_int_equal(shell("%s -c %s node xyz", kmc_program, conf), 2);
     assert_int_equal(shell("%s -c %s node 1 --timeout never", kmc_program, conf), 2);
     assert_int_equal(shell("%s -c /nowhere gateway", kmc_program), 2);
+    assert_int_equal(shell("%s -c %s prefetch --key-version 1", kmc_program, conf), 2);
     assert_int_equal(shell("%s -c %s gateway --realm 'no realm'", kmc_program, conf), 2);
     assert_int_equal(shell("%s -c %s node 0x10201 0x20000 0x10202", kmc_program, conf), 4);
     assert_says("node 0x00010201: version 3");
