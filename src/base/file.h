@@ -21,3 +21,10 @@ MUST_CHECK enum err file_mkdirs(const char *path, mode_t mode, struct err_detail
 /* The folders that lead to `path`. */
 MUST_CHECK enum err file_mkdirs_of(const char *path, mode_t mode, struct err_detail *detail);
 void file_closep(int *fd); /* for AUTO; -1 is allowed */
+/* Moves a descriptor out of an AUTO variable, as TAKE does with pointers. */
+static inline int file_take(int *fd)
+{
+    int taken = *fd;
+    *fd = -1;
+    return taken;
+}
