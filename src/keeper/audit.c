@@ -264,8 +264,7 @@ enum err audit_add_spare(struct audit *audit, int fd, struct err_detail *detail)
         return err_set(detail, ERR_STATE, "a spare audit segment is there already");
     AUTO(file_closep) int taken = fd;
     TRY(check_spare(fd, &audit->spare_size, detail));
-    audit->spare = taken;
-    taken = -1;
+    audit->spare = file_take(&taken);
     return ERR_OK;
 }
 
@@ -404,16 +403,18 @@ enum err audit_open(const struct audit_setup *setup, struct audit **ret_audit,
 {
     AUTO(file_closep) int current = setup->current;
     AUTO(file_closep) int spare = setup->spare;
-    AUTO(audit_freep) struct audit *audit = calloc(1, sizeof *audit);
+    struct audit *audit = calloc(1, sizeof *audit);
     if (audit == NULL)
         return ERR_NO_MEMORY;
-    audit->fd = current;
-    audit->spare = spare;
-    current = spare = -1;
+    audit->fd = file_take(&current);
+    audit->spare = file_take(&spare);
     audit->sign_interval_us = setup->sign_interval_us;
-    TRY(open_with(audit, setup, detail));
-    *ret_audit = TAKE(audit);
-    return ERR_OK;
+    enum err err = open_with(audit, setup, detail);
+    if (err != ERR_OK)
+        audit_free(audit);
+    else
+        *ret_audit = audit;
+    return err;
 }
 
 void audit_free(struct audit *audit)

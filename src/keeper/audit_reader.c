@@ -34,8 +34,7 @@ static enum err open_segment(int dir, uint64_t number, int *ret_fd, bool *ret_bl
     if (got < SEGMENT_HEADER_SIZE)
         return err_set(detail, ERR_AUDIT, "%s: only %zd bytes", name, got);
     *ret_blank = segment_header_blank(start);
-    *ret_fd = fd;
-    fd = -1;
+    *ret_fd = file_take(&fd);
     return ERR_OK;
 }
 
@@ -91,7 +90,10 @@ static enum err find_last(struct audit_reader *reader, struct err_detail *detail
 {
     AUTO(buf_done) struct buf numbers = {0};
     TRY(list_segments(reader->dir, &numbers, detail));
-    memcpy(&reader->last, numbers.data + numbers.len - sizeof reader->last, sizeof reader->last);
+    const uint64_t *number = (const uint64_t *)(const void *)numbers.data;
+    if (number == NULL)
+        return ERR_NOT_FOUND;
+    reader->last = number[numbers.len / sizeof *number - 1];
     return ERR_OK;
 }
 
@@ -99,7 +101,7 @@ static enum err enter_segment(struct audit_reader *reader, uint64_t number,
                               struct err_detail *detail)
 {
     AUTO(file_closep) int fd = -1;
-    bool blank;
+    bool blank = false;
     uint8_t start[SEGMENT_HEADER_SIZE];
     reader->entering = number;
     enum err err = open_segment(reader->dir, number, &fd, &blank, start, detail);
@@ -123,8 +125,7 @@ static enum err enter_segment(struct audit_reader *reader, uint64_t number,
     segment_scan_done(&reader->scan);
     file_closep(&reader->fd);
     reader->scan = scan;
-    reader->fd = fd;
-    fd = -1;
+    reader->fd = file_take(&fd);
     return ERR_OK;
 }
 
@@ -144,7 +145,7 @@ static enum err find_first(struct audit_reader *reader, const struct buf *number
         at = 0;
     for (; at != 0; at--) {
         AUTO(file_closep) int fd = -1;
-        bool blank;
+        bool blank = false;
         uint8_t start[SEGMENT_HEADER_SIZE];
         struct segment_header header;
         if (open_segment(reader->dir, number[at], &fd, &blank, start, NULL) == ERR_OK && !blank &&
@@ -180,14 +181,17 @@ static enum err reader_start(struct audit_reader *reader, const char *path,
 enum err audit_reader_open(const char *dir, uint64_t from_seq, struct audit_reader **ret_reader,
                            struct err_detail *detail)
 {
-    AUTO(audit_reader_freep) struct audit_reader *reader = calloc(1, sizeof *reader);
+    struct audit_reader *reader = calloc(1, sizeof *reader);
     if (reader == NULL)
         return ERR_NO_MEMORY;
     reader->dir = reader->fd = -1;
     reader->from_seq = from_seq;
-    TRY(reader_start(reader, dir, detail));
-    *ret_reader = TAKE(reader);
-    return ERR_OK;
+    enum err err = reader_start(reader, dir, detail);
+    if (err != ERR_OK)
+        audit_reader_free(reader);
+    else
+        *ret_reader = reader;
+    return err;
 }
 
 void audit_reader_free(struct audit_reader *reader)

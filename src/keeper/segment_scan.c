@@ -218,7 +218,7 @@ static enum err look(struct segment_scan *scan, struct audit_record *ret_record,
 enum err segment_scan_next(struct segment_scan *scan, struct audit_record *ret_record,
                            bool *ret_end, struct err_detail *detail)
 {
-    struct audit_record record;
+    struct audit_record record = {0};
     enum verdict verdict = IS_WRONG;
     enum err err = ERR_OK;
     for (int attempt = 0; attempt < (scan->live ? LIVE_ATTEMPTS : 1); attempt++) {

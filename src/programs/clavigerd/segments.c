@@ -95,8 +95,7 @@ static enum err open_number(const struct segments *segments, uint64_t number, in
     if (pread(fd, start, sizeof start, 0) < 0)
         return err_errno(detail, "%s: can't read", name);
     *ret_blank = segment_header_blank(start);
-    *ret_fd = fd;
-    fd = -1;
+    *ret_fd = file_take(&fd);
     return ERR_OK;
 }
 
@@ -144,19 +143,17 @@ static enum err find_spare(struct segments *segments, const uint64_t *numbers, s
     AUTO(file_closep) int spare = -1;
     for (size_t i = 0; i < count; i++) {
         AUTO(file_closep) int fd = -1;
-        bool blank, clean = false;
+        bool blank = false, clean = false;
         TRY(open_number(segments, numbers[i], &fd, &blank, detail));
         TRY(is_clean(segments, fd, &clean, detail));
         if (clean && spare < 0 && numbers[i] == segments->last + 1) {
             segments->made = numbers[i];
-            spare = fd;
-            fd = -1;
+            spare = file_take(&fd);
         } else {
             TRY(set_aside(segments, numbers[i], detail));
         }
     }
-    *ret_spare = spare;
-    spare = -1;
+    *ret_spare = file_take(&spare);
     return ERR_OK;
 }
 
@@ -179,7 +176,7 @@ enum err segments_find(struct segments *segments, int *ret_last, int *ret_spare,
     size_t count = list.len / sizeof *numbers, with_header = count;
     AUTO(file_closep) int last = -1;
     for (; with_header != 0; with_header--) {
-        bool blank;
+        bool blank = false;
         TRY(open_number(segments, numbers[with_header - 1], &last, &blank, detail));
         if (!blank)
             break;
@@ -191,8 +188,7 @@ enum err segments_find(struct segments *segments, int *ret_last, int *ret_spare,
         TRY(find_spare(segments, numbers + with_header, count - with_header, ret_spare, detail));
     else
         *ret_spare = -1;
-    *ret_last = last;
-    last = -1;
+    *ret_last = file_take(&last);
     return ERR_OK;
 }
 
@@ -226,8 +222,7 @@ static enum err make_named(struct segments *segments, const char *beside, const 
     if (fsync(fd) != 0 || renameat(segments->dir, beside, segments->dir, name) != 0 ||
         fsync(segments->dir) != 0)
         return err_errno(detail, "%s: can't sync", name);
-    *ret_fd = fd;
-    fd = -1;
+    *ret_fd = file_take(&fd);
     return ERR_OK;
 }
 

@@ -109,7 +109,6 @@ static enum err supply_first(struct supervisor *s)
 /* ---- starting ---- */
 
 struct pairs {
-    int control[2];
     int *keeper; /* link ends */
     int *engine;
     unsigned made;
@@ -117,8 +116,6 @@ struct pairs {
 
 static void pairs_done(struct pairs *pairs)
 {
-    file_closep(&pairs->control[0]);
-    file_closep(&pairs->control[1]);
     for (unsigned i = 0; i < pairs->made; i++) {
         file_closep(&pairs->keeper[i]);
         file_closep(&pairs->engine[i]);
@@ -168,13 +165,11 @@ static enum err start_one(struct supervisor *s, struct process *process, supervi
     return watch(s, process->control);
 }
 
-static enum err start_both(struct supervisor *s)
+static enum err start_with(struct supervisor *s, const struct pairs *pairs)
 {
-    AUTO(pairs_done) struct pairs pairs = {.control = {-1, -1}};
-    TRY(make_links(s, &pairs));
-    struct supervised keeper = {.links = pairs.keeper, .link_count = pairs.made};
-    struct supervised engine = {.links = pairs.engine,
-                                .link_count = pairs.made,
+    struct supervised keeper = {.links = pairs->keeper, .link_count = pairs->made};
+    struct supervised engine = {.links = pairs->engine,
+                                .link_count = pairs->made,
                                 .listeners = s->config.listeners,
                                 .listener_count = s->config.listener_count};
     TRY(start_one(s, &s->keeper, s->config.keeper_main, &keeper));
@@ -184,6 +179,16 @@ static enum err start_both(struct supervisor *s)
     s->ready_ms = s->spare_due_ms = s->reload_due_ms = 0;
     s->state = RUNNING;
     return ERR_OK;
+}
+
+static enum err start_both(struct supervisor *s)
+{
+    struct pairs pairs = {0};
+    enum err err = make_links(s, &pairs);
+    if (err == ERR_OK)
+        err = start_with(s, &pairs);
+    pairs_done(&pairs);
+    return err;
 }
 
 /* ---- failing and starting anew ---- */
