@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -60,8 +61,9 @@ void notify_send(const char *format, ...)
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return;
-    /* a manager that is busy or gone is no reason to stop serving */
-    (void)!sendto(fd, text, used, MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&manager,
-                  manager_len);
+    /* one that is busy gets a moment, lest READY=1 be lost; it is no reason to stop serving */
+    struct timeval patience = {.tv_sec = 2};
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    (void)!sendto(fd, text, used, MSG_NOSIGNAL, (struct sockaddr *)&manager, manager_len);
     (void)close(fd);
 }

@@ -173,7 +173,10 @@ static enum err start_with(struct supervisor *s, const struct pairs *pairs)
                                 .listeners = s->config.listeners,
                                 .listener_count = s->config.listener_count};
     TRY(start_one(s, &s->keeper, s->config.keeper_main, &keeper));
-    TRY(supply_first(s));
+    enum err err = supply_first(s);
+    /* a keeper that is gone already left a status that says more */
+    if (err != ERR_OK && err != ERR_CLOSED)
+        return err;
     TRY(start_one(s, &s->engine, s->config.engine_main, &engine));
     s->started_ms = now_ms();
     s->ready_ms = s->spare_due_ms = s->reload_due_ms = 0;
