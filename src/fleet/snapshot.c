@@ -63,14 +63,17 @@ const struct fleet_network_view *snapshot_network(const struct snapshot *snapsho
     return NULL;
 }
 
-/* Room for one more, zeroed; NULL out of memory. */
+/* Room for one more, zeroed; NULL out of memory. The room doubles whenever the count is a power of
+ * two. */
 static void *grow(void **array, size_t *count, size_t size)
 {
-    void *bigger = reallocarray(*array, *count + 1, size);
-    if (!bigger)
-        return NULL;
-    *array = bigger;
-    void *slot = (char *)bigger + *count * size;
+    if ((*count & (*count - 1)) == 0) {
+        void *bigger = reallocarray(*array, *count ? *count * 2 : 1, size);
+        if (!bigger)
+            return NULL;
+        *array = bigger;
+    }
+    void *slot = (char *)*array + *count * size;
     memset(slot, 0, size);
     (*count)++;
     return slot;
@@ -145,20 +148,26 @@ static enum err add_network(struct peer_entry *peer, uint32_t network)
     return ERR_OK;
 }
 
-static enum err load_peer_networks(struct store_conn *conn, struct peer_entry *peer,
+/* One walk over both tables in the order of peers: a statement for each of thousands of gateways
+ * would be felt at every change. */
+static enum err load_peer_networks(struct store_conn *conn, struct snapshot *snapshot,
                                    struct err_detail *detail)
 {
     AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
-    TRY(store_prepare(conn, "SELECT network FROM peer_network WHERE peer = ? ORDER BY network",
-                      &stmt, detail));
-    store_bind_i64(stmt, 1, peer->view.peer.id);
-    for (;;) {
+    TRY(store_prepare(conn, "SELECT peer, network FROM peer_network ORDER BY peer, network", &stmt,
+                      detail));
+    for (size_t i = 0; i < snapshot->peer_count;) {
         bool row;
         TRY(store_step(stmt, &row, detail));
         if (!row)
             return ERR_OK;
-        TRY(add_network(peer, (uint32_t)store_column_i64(stmt, 0)));
+        uint32_t peer = (uint32_t)store_column_i64(stmt, 0);
+        while (i < snapshot->peer_count && snapshot->peers[i].view.peer.id < peer)
+            i++;
+        if (i < snapshot->peer_count && snapshot->peers[i].view.peer.id == peer)
+            TRY(add_network(&snapshot->peers[i], (uint32_t)store_column_i64(stmt, 1)));
     }
+    return ERR_OK;
 }
 
 static enum err load_peer(struct store_stmt *stmt, struct peer_entry *entry,
@@ -195,20 +204,19 @@ static enum err load_peers(struct store_conn *conn, struct snapshot *snapshot,
     AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
     TRY(store_prepare(conn,
                       "SELECT id, host, realm, enabled, require_tls, certificate, secret, domain, "
-                      "epoch, created FROM peer",
+                      "epoch, created FROM peer ORDER BY id",
                       &stmt, detail));
     for (;;) {
         bool row;
         TRY(store_step(stmt, &row, detail));
         if (!row)
-            return ERR_OK;
+            return load_peer_networks(conn, snapshot, detail);
         void *peers = snapshot->peers;
         struct peer_entry *entry = grow(&peers, &snapshot->peer_count, sizeof(*entry));
         if (!entry)
             return ERR_NO_MEMORY;
         snapshot->peers = peers;
         TRY(load_peer(stmt, entry, detail));
-        TRY(load_peer_networks(conn, entry, detail));
     }
 }
 
