@@ -188,21 +188,11 @@ enum err fleet_count(struct fleet *fleet, struct err_detail *detail,
     AUTO(store_reader_closep) struct store_reader *reader = NULL;
     TRY(store_reader_open(fleet->store, STORE_READER_SCAN, &reader, detail));
     TRY(store_reader_begin(reader, detail));
-    AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
-    TRY(store_prepare(store_reader_conn(reader), "SELECT state, count(*) FROM node GROUP BY state",
-                      &stmt, detail));
-    for (;;) {
-        bool row;
-        TRY(store_step(stmt, &row, detail));
-        if (!row)
-            break;
-        uint64_t nodes = store_column_u64(stmt, 1);
-        counts.nodes += nodes;
-        if (store_column_i64(stmt, 0) == FLEET_NODE_REVOKED)
-            counts.revoked = nodes;
-        else if (store_column_i64(stmt, 0) == FLEET_NODE_DESTROYED)
-            counts.destroyed = nodes;
-    }
+    uint64_t nodes[3];
+    TRY(node_count_read(store_reader_conn(reader), 0, nodes, detail));
+    counts.nodes = nodes[0] + nodes[1] + nodes[2];
+    counts.revoked = nodes[1];
+    counts.destroyed = nodes[2];
     *ret_counts = counts;
     return ERR_OK;
 }

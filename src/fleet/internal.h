@@ -170,5 +170,14 @@ static inline uint64_t node_row_id(uint64_t id, unsigned id_bits)
     return id_bits == 64 ? id ^ ((uint64_t)1 << 63) : id;
 }
 
+/* Nodes per state are counted as they change: in the transaction of the change; `nodes` may be
+ * negative. */
+MUST_CHECK enum err node_count_add(struct store_conn *conn, uint32_t network,
+                                   enum fleet_node_state state, int64_t nodes,
+                                   struct err_detail *detail);
+/* Active, revoked, destroyed; of all networks for 0. */
+MUST_CHECK enum err node_count_read(struct store_conn *conn, uint32_t network,
+                                    uint64_t ret_counts[3], struct err_detail *detail);
+
 /* Walks the sealed records of fleet for vault's reseal. */
 struct vault_source fleet_reseal_source(struct fleet *fleet);

@@ -228,5 +228,8 @@ enum err merge_rows(struct store_conn *conn, struct merge *m, struct err_detail 
     if (m->write && m->count[FLEET_REFUSED] && !m->skip_refused)
         return err_set(detail, ERR_REFUSED, "%llu lines are refused",
                        (unsigned long long)m->count[FLEET_REFUSED]);
-    return m->write ? count_batches(conn, m, detail) : ERR_OK;
+    if (!m->write)
+        return ERR_OK;
+    TRY(node_count_add(conn, m->net->id, FLEET_NODE_ACTIVE, (int64_t)m->count[FLEET_NEW], detail));
+    return count_batches(conn, m, detail);
 }

@@ -235,22 +235,7 @@ enum err fleet_network_count(const struct fleet_call *call, const char *name,
     struct store_conn *conn = store_reader_conn(reader);
     AUTO(net_freep) struct net *net = NULL;
     TRY(net_load(conn, name, detail, &net));
-    AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
-    TRY(store_prepare(conn, "SELECT state, count(*) FROM node WHERE network = ? GROUP BY state",
-                      &stmt, detail));
-    store_bind_i64(stmt, 1, net->id);
-    uint64_t counts[3] = {0};
-    for (;;) {
-        bool row;
-        TRY(store_step(stmt, &row, detail));
-        if (!row)
-            break;
-        int64_t state = store_column_i64(stmt, 0);
-        if (state >= FLEET_NODE_ACTIVE && state <= FLEET_NODE_DESTROYED)
-            counts[state - 1] = store_column_u64(stmt, 1);
-    }
-    memcpy(ret_counts, counts, sizeof(counts));
-    return ERR_OK;
+    return node_count_read(conn, net->id, ret_counts, detail);
 }
 
 static enum err insert_key(struct store_conn *conn, void *ctx, struct err_detail *detail)

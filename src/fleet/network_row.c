@@ -190,6 +190,7 @@ enum err net_delete(struct store_conn *conn, uint32_t network, struct err_detail
 {
     static const char *const statements[] = {
         "DELETE FROM node WHERE network = ?",
+        "DELETE FROM node_count WHERE network = ?",
         "DELETE FROM node_history WHERE network = ?",
         "DELETE FROM batch WHERE network = ?",
         "DELETE FROM peer_network WHERE network = ?",

@@ -167,13 +167,15 @@ struct node_change {
     struct fleet_range range;
     enum fleet_node_change change;
     struct operation *op;
-    uint64_t changed; /* out */
+    uint64_t changed;                         /* out */
+    int64_t before[FLEET_NODE_DESTROYED + 1]; /* nodes of the range per state */
 };
 
 /* Every id of the range must be there and allow the step. */
-static enum err change_check(struct store_conn *conn, const struct node_change *c,
+static enum err change_check(struct store_conn *conn, struct node_change *c,
                              struct err_detail *detail)
 {
+    memset(c->before, 0, sizeof(c->before));
     AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
     TRY(store_prepare(conn,
                       "SELECT node_id, state FROM node WHERE network = ? AND node_id >= ? AND "
@@ -189,8 +191,11 @@ static enum err change_check(struct store_conn *conn, const struct node_change *
         TRY(store_step(stmt, &row, detail));
         if (!row || node_row_id(store_column_u64(stmt, 0), c->net->id_bits) != want)
             return not_there(c->net, want, ERR_NOT_FOUND, "is not known", detail);
-        if (store_column_i64(stmt, 1) == FLEET_NODE_DESTROYED && c->change != FLEET_NODE_DESTROY)
+        int64_t state = store_column_i64(stmt, 1);
+        if (state == FLEET_NODE_DESTROYED && c->change != FLEET_NODE_DESTROY)
             return not_there(c->net, want, ERR_STATE, "is destroyed", detail);
+        if (state >= FLEET_NODE_ACTIVE && state <= FLEET_NODE_DESTROYED)
+            c->before[state]++;
     }
     return ERR_OK;
 }
@@ -204,6 +209,23 @@ static enum err change_exec(struct store_conn *conn, const struct node_change *c
     store_bind_u64(stmt, 2, node_row_id(c->range.first, c->net->id_bits));
     store_bind_u64(stmt, 3, node_row_id(c->range.last, c->net->id_bits));
     return store_exec_stmt(stmt, detail);
+}
+
+static enum err change_counts(struct store_conn *conn, const struct node_change *c,
+                              struct err_detail *detail)
+{
+    static const enum fleet_node_state after[] = {[FLEET_NODE_REVOKE] = FLEET_NODE_REVOKED,
+                                                  [FLEET_NODE_REINSTATE] = FLEET_NODE_ACTIVE,
+                                                  [FLEET_NODE_DESTROY] = FLEET_NODE_DESTROYED};
+    int64_t moved = 0;
+    for (int state = FLEET_NODE_ACTIVE; state < FLEET_NODE_DESTROYED; state++) {
+        if (state == (int)after[c->change])
+            continue;
+        moved += c->before[state];
+        TRY(node_count_add(conn, c->net->id, (enum fleet_node_state)state, -c->before[state],
+                           detail));
+    }
+    return node_count_add(conn, c->net->id, after[c->change], moved, detail);
 }
 
 static enum err change_rows(struct store_conn *conn, void *ctx, struct err_detail *detail)
@@ -224,6 +246,7 @@ static enum err change_rows(struct store_conn *conn, void *ctx, struct err_detai
     TRY(change_check(conn, c, detail));
     TRY(change_exec(conn, c, sql[c->change], detail));
     c->changed = (uint64_t)store_changes(conn);
+    TRY(change_counts(conn, c, detail));
     if (c->change == FLEET_NODE_DESTROY)
         TRY(change_exec(conn, c,
                         "UPDATE node_history SET sealed = x'', fingerprint = x'' "

@@ -137,6 +137,7 @@ static void states(void **state)
     assert_ok(site_node_key(&a, "metro-east.example", 10, key));
     assert_ok(fleet_node_change(&a.call, "metro-east", ten, FLEET_NODE_REVOKE, NULL, &changed));
     assert_int_equal(changed, 10);
+    assert_int_equal(site_nodes(&a, "metro-east"), 10);
     assert_ok(fleet_node_change(&a.call, "metro-east", ten, FLEET_NODE_REVOKE, NULL, &changed));
     assert_int_equal(changed, 0);
     assert_err(site_node_key(&a, "metro-east.example", 10, key), ERR_DENIED);
@@ -145,6 +146,7 @@ static void states(void **state)
     assert_ok(fleet_node_change(&a.call, "metro-east", (struct fleet_range){12, 12},
                                 FLEET_NODE_DESTROY, NULL, &changed));
     assert_err(site_node_key(&a, "metro-east.example", 12, key), ERR_STATE);
+    assert_int_equal(site_nodes(&a, "metro-east"), 10);
     assert_err(fleet_node_change(&a.call, "metro-east", ten, FLEET_NODE_REINSTATE, NULL, &changed),
                ERR_STATE);
     assert_err(site_node_key(&a, "metro-east.example", 77, key), ERR_NOT_FOUND);

@@ -184,10 +184,31 @@ enum err site_import(struct site *site, const char *network, const char *path,
     return fleet_batch_import(&site->call, &request, detail, ret_result);
 }
 
+/* What is counted as it changes must be what is there. */
+static void compare_counts(struct site *site, const char *network, const uint64_t counts[3])
+{
+    AUTO(store_reader_closep) struct store_reader *reader = NULL;
+    assert_ok(store_reader_open(site->store, STORE_READER_SCAN, &reader, NULL));
+    assert_ok(store_reader_begin(reader, NULL));
+    AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
+    assert_ok(store_prepare(store_reader_conn(reader),
+                            "SELECT count(*) FROM node JOIN network ON network.id = node.network "
+                            "WHERE name = ? AND state = ?",
+                            &stmt, NULL));
+    for (int state = 1; state <= 3; state++) {
+        store_bind_text(stmt, 1, network);
+        store_bind_i64(stmt, 2, state);
+        assert_ok(store_get_row(stmt, NULL));
+        assert_int_equal(store_column_u64(stmt, 0), counts[state - 1]);
+        store_reset(stmt);
+    }
+}
+
 uint64_t site_nodes(struct site *site, const char *network)
 {
     uint64_t counts[3];
     assert_ok(fleet_network_count(&site->call, network, NULL, counts));
+    compare_counts(site, network, counts);
     return counts[0] + counts[1] + counts[2];
 }
 
