@@ -5,7 +5,10 @@
  * usage: bench_diameter_load --port N [--connections 4] [--window 100] [--seconds 10] [--nodes N]
  * [--first 0xID]
  *            [--realm R] [--host ORIGIN-HOST-PATTERN] [--tls CA,CERT,KEY] [--pids PID,...]
- * A '#' in the pattern is the number of the connection; so it is in the TLS file names.
+ *            [--wait]
+ * A '#' in the pattern is the number of the connection; so it is in the TLS file names. With --wait
+ * a server that does not listen yet is waited for; first_at is when the first key came, by
+ * CLOCK_MONOTONIC.
  */
 
 #include <arpa/inet.h>
@@ -25,11 +28,12 @@
 #include <openssl/ssl.h>
 #undef ERR_STATE
 
-#include "base/bytes.h"
+#include "message.h"
 
 #define CONNECTIONS_MAX 64
 #define WINDOW_MAX      4096
-#define BUFFER          ((size_t)1 << 20)
+#define BUFFER          ((size_t)WINDOW_MAX * MESSAGE_MAX)
+#define WAIT_NS         UINT64_C(120000000000)
 #define SAMPLES_MAX     ((size_t)64 << 20)
 
 struct settings {
@@ -37,12 +41,14 @@ struct settings {
     unsigned port, connections, window;
     double seconds;
     uint64_t nodes, first;
+    bool wait;
 };
 
 struct connection {
     int fd;
     SSL *ssl;
     unsigned number;
+    char host[256];
     uint8_t *in, *out;
     size_t in_len, out_len, out_done;
     uint64_t sent_ns[WINDOW_MAX];
@@ -61,7 +67,7 @@ static struct settings settings = {.host = "bench#.bench.example",
 static struct connection connections[CONNECTIONS_MAX];
 static uint32_t *samples; /* latencies in 100 ns */
 static size_t samples_len;
-static uint64_t answered, failed, end_ns, next_id = 88172645463325252U;
+static uint64_t answered, failed, first_ns, end_ns, next_id = 88172645463325252U;
 static uint32_t last_result;
 
 static uint64_t now_ns(void)
@@ -75,98 +81,6 @@ __attribute__((noreturn)) static void die(const char *what)
 {
     perror(what);
     exit(1);
-}
-
-/* ---- messages ---- */
-
-static void put_avp(struct writer *w, uint32_t code, const void *data, size_t len)
-{
-    static const uint8_t zeros[4];
-    writer_u32(w, code);
-    writer_u32(w, 0x40000000U | (uint32_t)(8 + len));
-    writer_bytes(w, bytes_of(data, len));
-    writer_bytes(w, bytes_of(zeros, (4 - len % 4) % 4));
-}
-
-static void put_u32(struct writer *w, uint32_t code, uint32_t value)
-{
-    uint8_t bytes[4];
-    be32_store(bytes, value);
-    put_avp(w, code, bytes, 4);
-}
-
-static void put_text(struct writer *w, uint32_t code, const char *text)
-{
-    put_avp(w, code, text, strlen(text));
-}
-
-static void origin_host(const struct connection *c, char *to, size_t cap)
-{
-    const char *mark = strchr(settings.host, '#');
-    if (mark == NULL)
-        (void)snprintf(to, cap, "%s", settings.host);
-    else
-        (void)snprintf(to, cap, "%.*s%u%s", (int)(mark - settings.host), settings.host, c->number,
-                       mark + 1);
-}
-
-static void put_header(struct writer *w, uint8_t flags, uint32_t command, uint32_t application,
-                       uint32_t id)
-{
-    writer_u32(w, 0x01000000U);
-    writer_u32(w, (uint32_t)flags << 24 | command);
-    writer_u32(w, application);
-    writer_u32(w, id);
-    writer_u32(w, id);
-}
-
-static size_t finish(struct writer *w, uint8_t *start)
-{
-    be32_store(start, 0x01000000U | (uint32_t)w->len);
-    return w->len;
-}
-
-static size_t make_cer(const struct connection *c, uint8_t *to, size_t cap)
-{
-    char host[256];
-    static const uint8_t address[6] = {0, 1, 127, 0, 0, 1};
-    struct writer w = writer_of(to, cap);
-    origin_host(c, host, sizeof host);
-    put_header(&w, 0x80, 257, 0, 1);
-    put_text(&w, 264, host);
-    put_text(&w, 296, settings.realm);
-    put_avp(&w, 257, address, sizeof address);
-    put_u32(&w, 266, 0);
-    put_text(&w, 269, "bench");
-    put_u32(&w, 258, 2);
-    return finish(&w, to);
-}
-
-static size_t make_amr(const struct connection *c, uint32_t slot, uint64_t node, uint8_t *to,
-                       size_t cap)
-{
-    char host[256], text[300];
-    uint8_t auth[64];
-    struct writer group = writer_of(auth, sizeof auth);
-    put_u32(&group, 341, 256);
-    put_u32(&group, 338, 4);
-    put_u32(&group, 339, 0);
-    put_u32(&group, 340, 4);
-    struct writer w = writer_of(to, cap);
-    origin_host(c, host, sizeof host);
-    put_header(&w, 0xc0, 260, 2, slot);
-    (void)snprintf(text, sizeof text, "%s;1;%u", host, slot);
-    put_text(&w, 263, text);
-    put_u32(&w, 258, 2);
-    (void)snprintf(text, sizeof text, "%08" PRIx64 "@node.%s", node, settings.realm);
-    put_text(&w, 1, text);
-    put_text(&w, 283, settings.realm);
-    put_text(&w, 264, host);
-    put_text(&w, 296, settings.realm);
-    put_avp(&w, 320, "KMS1", 4);
-    put_avp(&w, 322, auth, group.len);
-    put_u32(&w, 337, 32);
-    return finish(&w, to);
 }
 
 /* ---- connections ---- */
@@ -187,12 +101,7 @@ static SSL *start_tls(const struct connection *c)
     for (int i = 0; i < 3; i++, word = strtok_r(NULL, ",", &rest)) {
         if (word == NULL)
             exit(2);
-        const char *mark = strchr(word, '#');
-        if (mark == NULL)
-            (void)snprintf(files[i], sizeof files[i], "%s", word);
-        else
-            (void)snprintf(files[i], sizeof files[i], "%.*s%u%s", (int)(mark - word), word,
-                           c->number, mark + 1);
+        pattern_fill(word, c->number, files[i], sizeof files[i]);
     }
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
     if (ctx == NULL || SSL_CTX_load_verify_locations(ctx, files[0], NULL) != 1 ||
@@ -202,6 +111,8 @@ static SSL *start_tls(const struct connection *c)
         exit(1);
     }
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    (void)SSL_CTX_set_mode(ctx,
+                           SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL *ssl = SSL_new(ctx);
     SSL_CTX_free(ctx);
     if (ssl == NULL || SSL_set_fd(ssl, c->fd) != 1 || SSL_connect(ssl) != 1) {
@@ -220,13 +131,20 @@ static void open_connection(struct connection *c, unsigned number)
     *c = (struct connection){.number = number, .fd = socket(AF_INET, SOCK_STREAM, 0)};
     c->in = malloc(BUFFER);
     c->out = malloc(BUFFER);
-    if (c->in == NULL || c->out == NULL || c->fd < 0 ||
-        connect(c->fd, (struct sockaddr *)&to, sizeof to) != 0)
-        die("connect");
+    if (c->in == NULL || c->out == NULL || c->fd < 0)
+        die("connection");
+    uint64_t until = settings.wait ? now_ns() + WAIT_NS : 0;
+    while (connect(c->fd, (struct sockaddr *)&to, sizeof to) != 0) {
+        if (errno != ECONNREFUSED || now_ns() > until)
+            die("connect");
+        (void)usleep(1000);
+    }
     (void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (settings.tls != NULL)
         c->ssl = start_tls(c);
-    c->out_len = make_cer(c, c->out, BUFFER);
+    pattern_fill(settings.host, number, c->host, sizeof c->host);
+    c->out_len = message_cer(c->host, settings.realm, c->out);
+    c->outstanding = 1;
 }
 
 static ssize_t take(struct connection *c)
@@ -255,13 +173,15 @@ static void flush(struct connection *c)
 {
     while (c->out_done < c->out_len) {
         ssize_t put = give(c);
-        if (put < 0 && errno == EAGAIN)
-            return;
-        if (put < 0)
+        if (put < 0 && errno != EAGAIN)
             die("send");
+        if (put < 0)
+            break;
         c->out_done += (size_t)put;
     }
-    c->out_len = c->out_done = 0;
+    c->out_len -= c->out_done;
+    memmove(c->out, c->out + c->out_done, c->out_len);
+    c->out_done = 0;
 }
 
 static void ask(struct connection *c, uint32_t slot)
@@ -269,45 +189,35 @@ static void ask(struct connection *c, uint32_t slot)
     next_id ^= next_id << 13;
     next_id ^= next_id >> 7;
     next_id ^= next_id << 17;
-    size_t len = make_amr(c, slot, settings.first + next_id % settings.nodes, c->out + c->out_len,
-                          BUFFER - c->out_len);
-    c->out_len += len;
+    c->out_len += message_amr(c->host, settings.realm, slot,
+                              settings.first + next_id % settings.nodes, c->out + c->out_len);
     c->sent_ns[slot] = now_ns();
     c->outstanding++;
 }
 
-static uint32_t result_code(const uint8_t *message, size_t len)
-{
-    for (size_t at = 20; at + 12 <= len;) {
-        uint32_t avp_len = be32_load(message + at + 4) & 0xffffff;
-        if (be32_load(message + at) == 268)
-            return be32_load(message + at + 8);
-        if (avp_len < 8)
-            break;
-        at += (avp_len + 3) & ~3U;
-    }
-    return 0;
-}
-
 static void on_answer(struct connection *c, const uint8_t *message, size_t len, uint64_t now)
 {
-    uint32_t command = be32_load(message + 4) & 0xffffff, slot = be32_load(message + 12);
-    if ((message[4] & 0x80) != 0) { /* the server's own watchdog: no answer is owed within a run */
+    uint32_t slot = message_hop_id(message);
+    if (message_is_request(message)) {
+        if (message_command(message) == COMMAND_WATCHDOG)
+            c->out_len += message_dwa(c->host, settings.realm, message, c->out + c->out_len);
         return;
     }
-    uint32_t result = result_code(message, len);
-    if (command == 257) {
+    uint32_t result = message_result(message, len);
+    if (message_command(message) == COMMAND_CAPABILITIES) {
         if (result != 2001) {
             (void)fprintf(stderr, "CEA with Result-Code %u\n", result);
             exit(1);
         }
+        c->outstanding--;
         c->open = true;
         for (uint32_t i = 0; i < settings.window; i++)
             ask(c, i);
         return;
     }
     c->outstanding--;
-    answered++;
+    if (answered++ == 0)
+        first_ns = now;
     if (result != 2001) {
         failed++;
         last_result = result;
@@ -331,10 +241,7 @@ static void on_readable(struct connection *c)
         c->in_len += (size_t)got;
         uint64_t now = now_ns();
         size_t used = 0;
-        while (c->in_len - used >= 20) {
-            size_t len = be32_load(c->in + used) & 0xffffff;
-            if (len < 20 || c->in_len - used < len)
-                break;
+        for (size_t len; (len = message_len(c->in + used, c->in_len - used)) != 0;) {
             on_answer(c, c->in + used, len, now);
             used += len;
         }
@@ -405,17 +312,11 @@ static double percentile(double p)
 
 static void parse(int argc, char **argv)
 {
-    static const struct option rows[] = {{"port", 1, 0, 'p'},
-                                         {"connections", 1, 0, 'c'},
-                                         {"window", 1, 0, 'w'},
-                                         {"seconds", 1, 0, 's'},
-                                         {"nodes", 1, 0, 'n'},
-                                         {"first", 1, 0, 'f'},
-                                         {"realm", 1, 0, 'r'},
-                                         {"host", 1, 0, 'h'},
-                                         {"tls", 1, 0, 't'},
-                                         {"pids", 1, 0, 'P'},
-                                         {0}};
+    static const struct option rows[] = {
+        {"port", 1, 0, 'p'},    {"connections", 1, 0, 'c'}, {"window", 1, 0, 'w'},
+        {"seconds", 1, 0, 's'}, {"nodes", 1, 0, 'n'},       {"first", 1, 0, 'f'},
+        {"realm", 1, 0, 'r'},   {"host", 1, 0, 'h'},        {"tls", 1, 0, 't'},
+        {"pids", 1, 0, 'P'},    {"wait", 0, 0, 'W'},        {0}};
     for (int c; (c = getopt_long(argc, argv, "", rows, NULL)) != -1;) {
         switch (c) {
         case 'p': settings.port = (unsigned)strtoul(optarg, NULL, 10); break;
@@ -428,6 +329,7 @@ static void parse(int argc, char **argv)
         case 'h': settings.host = optarg; break;
         case 't': settings.tls = optarg; break;
         case 'P': settings.pids = optarg; break;
+        case 'W': settings.wait = true; break;
         default: exit(2);
         }
     }
@@ -452,7 +354,7 @@ int main(int argc, char **argv)
         add_interest(&connections[i], epoll, EPOLL_CTL_ADD);
     }
     uint64_t start = now_ns();
-    double cpu = cpu_seconds();
+    double cpu = cpu_seconds(), own = (double)clock() / CLOCKS_PER_SEC;
     end_ns = start + (uint64_t)(settings.seconds * 1e9);
     for (unsigned outstanding = 1; outstanding > 0 || now_ns() < end_ns;) {
         struct epoll_event events[CONNECTIONS_MAX];
@@ -467,11 +369,12 @@ int main(int argc, char **argv)
         outstanding = 0;
         for (unsigned i = 0; i < settings.connections; i++)
             outstanding += connections[i].outstanding;
-        if (n == 0 && now_ns() > end_ns + 5000000000U)
+        if (n == 0 && now_ns() > end_ns + (settings.wait ? WAIT_NS : 5000000000U))
             break;
     }
     double seconds = (double)(now_ns() - start) / 1e9;
     cpu = cpu_seconds() - cpu;
+    own = (double)clock() / CLOCKS_PER_SEC - own;
     qsort(samples, samples_len, sizeof *samples, compare);
     (void)printf("requests=%" PRIu64 " failed=%" PRIu64
                  " seconds=%.2f rate=%.0f p50_us=%.0f p99_us=%.0f p999_us=%.0f",
@@ -479,6 +382,8 @@ int main(int argc, char **argv)
                  percentile(0.99), percentile(0.999));
     if (settings.pids != NULL)
         (void)printf(" cpu_us=%.2f", answered != 0 ? cpu * 1e6 / (double)answered : 0);
+    (void)printf(" own_cpu_us=%.2f", answered != 0 ? own * 1e6 / (double)answered : 0);
+    (void)printf(" first_at=%.6f", (double)first_ns / 1e9);
     print_memory();
     if (failed != 0)
         (void)printf(" last_result=%u", last_result);
