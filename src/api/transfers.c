@@ -77,8 +77,7 @@ static enum err read_file(struct api_call *call, json_t **ret_answer, struct err
     struct download *download = malloc(sizeof *download);
     if (download == NULL)
         return ERR_NO_MEMORY;
-    download->fd = fd;
-    fd = -1;
+    download->fd = file_take(&fd);
     const struct net_http_source source = {read_download, close_download, download};
     net_http_stream(call->http, 200, "application/octet-stream", &source);
     return ERR_STREAMED;

@@ -10,7 +10,8 @@ const struct err_row *err_row(enum err code)
     return (unsigned)code < ERR_COUNT ? &err_rows[code] : &err_rows[ERR_INTERNAL];
 }
 
-enum err err_set(struct err_detail *detail, enum err code, const char *format, ...)
+/* In parentheses because tools/analyzer.h has macros of these names. */
+enum err(err_set)(struct err_detail *detail, enum err code, const char *format, ...)
 {
     if (detail == NULL)
         return code;
@@ -41,7 +42,7 @@ static enum err from_errno(int number)
     }
 }
 
-enum err err_errno(struct err_detail *detail, const char *format, ...)
+enum err(err_errno)(struct err_detail *detail, const char *format, ...)
 {
     int number = errno;
     enum err code = from_errno(number);

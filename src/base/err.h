@@ -57,8 +57,9 @@ __attribute__((format(printf, 2, 3))) enum err err_errno(struct err_detail *deta
 #define AUTO(freep) __attribute__((cleanup(freep)))
 #define TAKE(pointer)                                                                              \
     __extension__({                                                                                \
-        __typeof__(pointer) take_tmp_ = (pointer);                                                 \
-        (pointer) = NULL;                                                                          \
+        __typeof__(pointer) *take_from_ = &(pointer);                                              \
+        __typeof__(pointer) take_tmp_ = *take_from_;                                               \
+        *take_from_ = NULL;                                                                        \
         take_tmp_;                                                                                 \
     })
 

@@ -131,7 +131,7 @@ static bool lacks_a_sector(const struct segment_scan *scan, const uint8_t *at, s
 /* Find the last byte that is not zero from `offset` on. */
 static enum err measure_tail(struct segment_scan *scan, struct err_detail *detail)
 {
-    uint64_t at = scan->offset, last = scan->offset;
+    uint64_t at = scan->offset, last = at;
     forget(scan);
     while (at < scan->header.size) {
         uint64_t want = scan->header.size - at;

@@ -244,13 +244,15 @@ static enum err write_piece(struct net_http_request *r, bool *ret_end)
         return ERR_OK;
     }
     if (len == 0) {
-        memcpy(room, "0\r\n\r\n", 5);
-        net_conn_commit(r->hc->conn, 5);
+        static const uint8_t last[] = {'0', '\r', '\n', '\r', '\n'};
+        memcpy(room, last, sizeof last);
+        net_conn_commit(r->hc->conn, sizeof last);
         return ERR_OK;
     }
     (void)snprintf(size, sizeof size, "%08zx\r\n", len);
     memcpy(room, size, 10);
-    memcpy(at + len, "\r\n", 2);
+    at[len] = '\r';
+    at[len + 1] = '\n';
     net_conn_commit(r->hc->conn, len + 12);
     return ERR_OK;
 }

@@ -59,8 +59,7 @@ enum err net_listen_socket(const char *address, uint16_t port, int *ret_fd,
     }
     freeaddrinfo(found);
     TRY(err);
-    *ret_fd = fd;
-    fd = -1;
+    *ret_fd = file_take(&fd);
     return ERR_OK;
 }
 
@@ -106,8 +105,7 @@ enum err net_listen_unix(const char *path, unsigned mode, int *ret_fd, struct er
         (void)unlink(path);
         return err;
     }
-    *ret_fd = fd;
-    fd = -1;
+    *ret_fd = file_take(&fd);
     return ERR_OK;
 }
 

@@ -232,7 +232,7 @@ static enum err listen_here(struct gateway *gateway, const struct options *optio
         .connections_max = CONNECTIONS_MAX,
     };
     TRY(net_listener_new(gateway->loop, NULL, &config, &gateway->listener, detail));
-    fd = -1;
+    (void)file_take(&fd);
     (void)fprintf(stderr, "claviger-sim: listening on %s:%u\n", host,
                   net_listener_port(gateway->listener));
     return ERR_OK;
