@@ -57,7 +57,7 @@ struct jobs *api_jobs(struct api *api)
 static enum err connect_keepers(struct api *api)
 {
     unsigned wanted = api->config.workers + API_JOB_WORKERS;
-    api->keepers = calloc(wanted, sizeof *api->keepers);
+    api->keepers = calloc(wanted, sizeof(struct keeper_client *));
     if (api->keepers == NULL)
         return ERR_NO_MEMORY;
     for (; api->keepers_len < wanted; api->keepers_len++)

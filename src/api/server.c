@@ -79,7 +79,7 @@ static enum err get_public_key(struct api_call *call, json_t **ret_answer,
     struct bytes fingerprint = rsa_public_fingerprint(key);
     *ret_answer = json_pack("{s:s# s:o s:I}", "pem", (const char *)pem.data, pem.len, "fingerprint",
                             json_of_hex(fingerprint.data, fingerprint.len), "bits",
-                            (json_int_t)(rsa_public_size(key) * 8));
+                            (json_int_t)rsa_public_size(key) * 8);
     return ERR_OK;
 }
 API_HANDLER(get_public_key)

@@ -300,10 +300,13 @@ static enum err run_existing(struct gateway_import *g, struct err_detail *detail
                        "gateway key file: network %s here has another realm or id width",
                        g->net->name);
     TRY(net_lock_take(g->call, id));
-    free(TAKE(g->net));
-    enum err err = net_read(g->call->fleet, g->head.network, detail, &g->net);
-    if (err == ERR_OK)
+    struct net *net = NULL;
+    enum err err = net_read(g->call->fleet, g->head.network, detail, &net);
+    if (err == ERR_OK) {
+        free(g->net);
+        g->net = net;
         err = run(g, detail);
+    }
     net_lock_give(g->call->fleet, id);
     return err;
 }

@@ -75,6 +75,7 @@ enum err hsm_init_token(const struct hsm_config *config, const char *label, stru
     CK_FUNCTION_LIST *f = module->f;
     CK_UTF8CHAR padded[HSM_LABEL_MAX];
     memset(padded, ' ', sizeof padded);
+    /* a label has no NUL: NOLINTNEXTLINE(bugprone-not-null-terminated-result) */
     memcpy(padded, label, len);
     CK_SLOT_ID slot = 0;
     TRY(choose(f, config->slot, label, &slot, detail));

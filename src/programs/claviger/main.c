@@ -52,5 +52,5 @@ int main(int argc, char **argv)
     if (err != ERR_OK)
         print_failure(&cli, err);
     net_client_free(cli.client);
-    return exit_status_of(err);
+    return (int)exit_status_of(err);
 }

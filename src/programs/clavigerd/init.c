@@ -79,5 +79,5 @@ int command_init(const struct options *options)
     hsm_key_free(init.ca_key);
     hsm_close(init.hsm);
     settings_done(&init.settings);
-    hsm_leave(exit_status_of(err));
+    hsm_leave((int)exit_status_of(err));
 }

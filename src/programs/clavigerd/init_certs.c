@@ -9,6 +9,7 @@
 #include "crypto/pem.h"
 #include "crypto/x509.h"
 #include "hsm/rsa.h"
+#include "net/listener.h"
 #include "programs/clavigerd/init.h"
 #include "programs/clavigerd/service.h"
 
@@ -145,13 +146,14 @@ static enum err write_server_properties(struct init *init, const char *host, con
                       "Diameter properties", detail);
 }
 
-/* The port behind the last colon of the first address, or `fallback`. */
+/* The port of the first address, or `fallback`. */
 static unsigned port_of(const struct settings_list *addresses, unsigned fallback)
 {
-    unsigned port = fallback;
-    const char *colon = addresses->len != 0 ? strrchr(addresses->items[0], ':') : NULL;
-    if (colon != NULL && sscanf(colon + 1, "%u", &port) != 1)
-        port = fallback;
+    char host[256];
+    uint16_t port = 0;
+    if (addresses->len == 0 ||
+        net_address_parse(addresses->items[0], (uint16_t)fallback, host, &port) != ERR_OK)
+        return fallback;
     return port;
 }
 

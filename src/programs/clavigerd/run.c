@@ -206,5 +206,5 @@ int command_run(const struct options *options)
         (void)unlink(run.settings.daemon.socket);
     pin_hold_free(run.pin);
     settings_done(&run.settings);
-    return exit_status_of(err);
+    return (int)exit_status_of(err);
 }
