@@ -12,6 +12,7 @@ struct hsm_key {
     /* guarded by hsm->lock */
     CK_OBJECT_HANDLE handle;
     uint64_t generation; /* of the handle; 0: to be found */
+    bool destroyed;      /* by us: nobody looks for it */
 };
 
 #define TEMPLATE_MAX 32

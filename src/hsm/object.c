@@ -251,6 +251,7 @@ enum err hsm_key_destroy(struct hsm *hsm, struct hsm_key *key, struct err_detail
 {
     TRY(hsm_run(hsm, key, destroy_op, key, key->info.label, detail));
     key_forget(hsm, key);
+    key->destroyed = true;
     return ERR_OK;
 }
 

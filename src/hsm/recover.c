@@ -116,7 +116,10 @@ enum err hsm_recover(struct hsm *hsm, struct err_detail *detail)
     bool tried = false;
     struct err_detail why = {.ckr = CKR_OK};
     drop_sessions(hsm);
-    enum err err = attach(hsm, &tried, &why);
+    enum err err = hsm->restart_wanted && module_restart(hsm->module) != CKR_OK
+                       ? ERR_TOKEN_GONE
+                       : attach(hsm, &tried, &why);
+    hsm->restart_wanted = false;
     if (err != ERR_OK && err != ERR_PIN_REFUSED && !tried &&
         module_restart(hsm->module) == CKR_OK) {
         why = (struct err_detail){.ckr = CKR_OK};

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "hsm/key.h"
 
 static struct timespec after_ms(unsigned ms)
 {
@@ -209,15 +210,33 @@ static bool session_return(struct hsm *hsm, CK_SESSION_HANDLE session, CK_RV rv)
     return lost;
 }
 
+/* A key that was in the token before is not there now. SoftHSM2 answers so for a token whose files
+ * are out of reach, and goes on to when they are back: only a module that is loaded anew looks.
+ * True where that is to be done; a key that is still missing then was destroyed. */
+static bool look_anew(struct hsm *hsm)
+{
+    uint64_t now = clock_mono_ns();
+    (void)pthread_mutex_lock(&hsm->lock);
+    bool due = hsm->state == HSM_READY && now >= hsm->restart_at_ns;
+    if (due) {
+        hsm->restart_at_ns = now + (uint64_t)HSM_MISSING_MS * 1000000;
+        hsm->restart_wanted = true;
+        hsm->state = HSM_LOST;
+    }
+    (void)pthread_mutex_unlock(&hsm->lock);
+    return due;
+}
+
 enum err hsm_run(struct hsm *hsm, struct hsm_key *key, hsm_op *op, void *ctx, const char *what,
                  struct err_detail *detail)
 {
     CK_RV rv = CKR_OK;
     bool lost = false;
-    for (int attempt = 0; attempt < 2; attempt++) {
+    for (int attempts = 2; attempts > 0; attempts--) {
         struct hsm_call call = {.hsm = hsm, .f = hsm->module->f};
         TRY(session_borrow(hsm, &call.session, detail));
         rv = key != NULL ? key_locate(&call, key) : CKR_OK;
+        bool missing = rv == CKR_OUR_NOT_FOUND && !key->destroyed;
         if (rv == CKR_OK)
             rv = op(&call, ctx);
         lost = session_return(hsm, call.session, rv);
@@ -226,7 +245,9 @@ enum err hsm_run(struct hsm *hsm, struct hsm_key *key, hsm_op *op, void *ctx, co
         bool stale = key != NULL && ckr_group(rv) == CKR_GROUP_HANDLE;
         if (stale)
             key_forget(hsm, key);
-        if (!lost && !stale)
+        if (!lost && missing && look_anew(hsm))
+            attempts = 2;
+        else if (!lost && !stale)
             break;
     }
     enum err err = hsm_fail(rv, what, detail);

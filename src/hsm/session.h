@@ -10,6 +10,7 @@
 
 #define HSM_BACKOFF_FIRST_MS 100
 #define HSM_BACKOFF_LAST_MS  10000
+#define HSM_MISSING_MS       2000 /* between two looks for a key that is not there any more */
 #define HSM_WAIT_MS          5000 /* for a session, and for others to leave the module */
 #define HSM_SLOTS_MAX        256
 
@@ -34,6 +35,8 @@ struct hsm {
     uint64_t generation; /* raised whenever handles are lost */
     uint64_t retry_at_ns;
     unsigned backoff_ms;
+    bool restart_wanted;    /* the next recovery begins with the module itself */
+    uint64_t restart_at_ns; /* not before this for a missing key */
     bool login_wanted;
     bool logged_in;
     struct secret *pin; /* NULL once refused */

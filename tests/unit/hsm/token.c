@@ -178,6 +178,8 @@ static void refuse_alterations(struct hsm_key *under, struct buf *blob)
 static void every_method_opens_its_own_and_nothing_altered(void **state)
 {
     (void)state;
+    struct hsm_status before, status;
+    hsm_status(hsm, &before);
     struct hsm_profile real = hsm->profile;
     struct buf blobs[5] = {{0}};
     static const enum hsm_row rows[] = {HSM_ROW_WRAP_KWP, HSM_ROW_WRAP_PAD, HSM_ROW_WRAP_3394,
@@ -195,9 +197,8 @@ static void every_method_opens_its_own_and_nothing_altered(void **state)
             refuse_alterations(root, &blobs[i]);
         buf_done(&blobs[i]);
     }
-    struct hsm_status status;
     hsm_status(hsm, &status);
-    assert_int_equal(status.recoveries, 0);
+    assert_int_equal(status.recoveries, before.recoveries);
 }
 
 static void another_root_opens_nothing(void **state)
@@ -312,7 +313,8 @@ static void comes_back_from_losses(void **state)
 {
     (void)state;
     CK_FUNCTION_LIST *f = hsm->module->f;
-    struct hsm_status status;
+    struct hsm_status before, status;
+    hsm_status(hsm, &before);
     assert_int_equal(f->C_CloseAllSessions(hsm->slot), CKR_OK);
     round_trip(root, BYTES(secret));
     assert_int_equal(f->C_Logout(hsm->anchor), CKR_OK);
@@ -322,7 +324,7 @@ static void comes_back_from_losses(void **state)
     root->handle = 0x7ffffff;
     round_trip(root, BYTES(secret));
     hsm_status(hsm, &status);
-    assert_int_equal(status.recoveries, 3);
+    assert_int_equal(status.recoveries, before.recoveries + 3);
     assert_true(status.logged_in);
     AUTO(rsa_public_freep) struct rsa_public *public = NULL;
     assert_ok(hsm_rsa_public(hsm, pair, &public, NULL));
