@@ -41,6 +41,7 @@ struct keeper_server {
     bool buffered;
     bool spare_asked;
     bool stop; /* the main thread's */
+    bool told; /* to stop, by the supervisor */
     volatile int asked_to_stop;
     uint64_t tick_ns;
     uint64_t alive_ns;
@@ -298,7 +299,7 @@ static void read_control(struct keeper_server *server)
     case CONTROL_RELOAD:
         (void)tell(server, CONTROL_RELOADED, "the keeper keeps what it read when it started");
         break;
-    case CONTROL_STOP: server->stop = true; break;
+    case CONTROL_STOP: server->stop = server->told = true; break;
     default: break;
     }
     file_closep(&message.fd);
@@ -447,5 +448,6 @@ enum err keeper_server_run(struct keeper_server *server, struct err_detail *deta
     while (!server->stop)
         TRY(cycle(server, detail));
     TRY(finish(server, detail));
-    return server->ended;
+    /* the engine's end and the supervisor's word may come in one cycle */
+    return server->told ? ERR_OK : server->ended;
 }
