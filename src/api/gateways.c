@@ -5,8 +5,11 @@
 #include "api/call.h"
 #include "api/json.h"
 #include "api/resources.h"
+#include "audit_kinds.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/hex.h"
+#include "crypto/hash.h"
 #include "crypto/pem.h"
 #include "crypto/x509.h"
 #include "fleet/peer.h"
@@ -156,6 +159,18 @@ static enum err read_pem(const char *label, struct bytes pem, struct buf *der,
     return pem_decode(label, &pem, der, detail);
 }
 
+static enum err note_certificate(struct api_call *call, const char *host, struct bytes der,
+                                 struct err_detail *detail)
+{
+    uint8_t digest[32];
+    char hex[65], text[FLEET_HOST_MAX + 128];
+    TRY(hash_sha256(&der, 1, digest));
+    hex_encode(BYTES(digest), hex);
+    (void)snprintf(text, sizeof text, "%s, SHA-256 %s", host, hex);
+    const struct keeper_note note = {.kind = AUDIT_CERTIFICATE_ISSUED, .text = text};
+    return keeper_note_event(call->fleet.keeper, call->fleet.actor.name, &note, detail);
+}
+
 /* A certificate for a gateway's own key: POST {"request": "PEM certificate request"}. The name
  * comes from the record, not from the request. */
 static enum err certify_gateway(struct api_call *call, json_t **ret_answer,
@@ -189,6 +204,7 @@ static enum err certify_gateway(struct api_call *call, json_t **ret_answer,
     AUTO(buf_done) struct buf pem = {0};
     TRY(x509_issue(&request, &signer, &der, detail));
     TRY(pem_encode("CERTIFICATE", buf_view(&der), &pem));
+    TRY(note_certificate(call, host, buf_view(&der), detail));
     *ret_answer = json_pack("{s:s# s:s#}", "certificate", (const char *)pem.data, pem.len, "ca",
                             (const char *)ca_pem.data, ca_pem.len);
     return ERR_OK;

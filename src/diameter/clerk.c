@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "audit_kinds.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/workers.h"
@@ -83,7 +84,9 @@ static void run_note(void *arg)
 {
     struct note *note = arg;
     struct err_detail detail = {0};
-    enum err err = keeper_note(note->clerk->keeper, note->actor, note->text, &detail);
+    const struct keeper_note event = {
+        .kind = AUDIT_ACCESS_REFUSED, .result = ERR_DENIED, .text = note->text};
+    enum err err = keeper_note_event(note->clerk->keeper, note->actor, &event, &detail);
     if (err != ERR_OK)
         log_failure(LOG_LEVEL_WARN, "a refusal could not be written to the audit chain", err,
                     &detail);

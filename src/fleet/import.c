@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "audit_kinds.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "fleet/export.h"
@@ -103,7 +104,10 @@ static enum err backup_once(struct import *im, int64_t when, struct err_detail *
     struct fleet_export_result result;
     TRY(export_files(im->call, im->net->name, &files, detail, &result));
     snprintf(im->result.backup_path, sizeof(im->result.backup_path), "%s", path);
-    return ERR_OK;
+    const struct keeper_note note = {.kind = AUDIT_BACKUP_WRITTEN,
+                                     .row = {.domain = im->net->id, .epoch = im->op.serial},
+                                     .text = name};
+    return keeper_note_event(im->call->keeper, im->call->actor.name, &note, detail);
 }
 
 /* Names have seconds: two backups in one second get two names. */

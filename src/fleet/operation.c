@@ -1,6 +1,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "audit_kinds.h"
 #include "base/clock.h"
 #include "fleet/internal.h"
 
@@ -39,18 +40,63 @@ static enum err insert(struct store_conn *conn, void *ctx, struct err_detail *de
     return ERR_OK;
 }
 
-static enum err note(struct keeper_client *keeper, const char *actor, uint32_t serial,
-                     const char *kind, const char *word, const char *text,
-                     struct err_detail *detail)
+/* How the chain calls an operation that came to its end; one that is not here is a plain note. */
+static uint16_t audit_kind_of(const char *kind)
+{
+    static const struct {
+        const char *kind;
+        enum audit_kind audit;
+    } rows[] = {
+        {"network-create", AUDIT_NETWORK_CREATED},  {"network-passphrase", AUDIT_NETWORK_CHANGED},
+        {"gateway-import", AUDIT_NETWORK_CHANGED},  {"network-destroy", AUDIT_NETWORK_RETIRED},
+        {"network-rotate", AUDIT_KEY_ROTATED},      {"network-key-retire", AUDIT_KEY_RETIRED},
+        {"network-key-destroy", AUDIT_KEY_RETIRED}, {"node-revoke", AUDIT_NODE_STATE},
+        {"node-reinstate", AUDIT_NODE_STATE},       {"node-destroy", AUDIT_NODE_REMOVED},
+        {"generate", AUDIT_BATCH_GENERATED},        {"import", AUDIT_BATCH_IMPORTED},
+        {"keyring-import", AUDIT_BATCH_IMPORTED},   {"batch-export", AUDIT_BATCH_EXPORTED},
+        {"keyring-export", AUDIT_KEYRING_EXPORTED}, {"peer-create", AUDIT_PEER_CREATED},
+        {"peer-set", AUDIT_PEER_CHANGED},           {"peer-allow", AUDIT_PEER_CHANGED},
+        {"peer-deny", AUDIT_PEER_CHANGED},          {"peer-secret", AUDIT_PEER_CHANGED},
+        {"peer-remove", AUDIT_PEER_REMOVED},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (strcmp(rows[i].kind, kind) == 0)
+            return (uint16_t)rows[i].audit;
+    }
+    return AUDIT_NOTE;
+}
+
+/* A file that was refused has a kind of its own. */
+static uint16_t audit_failure_of(const char *kind)
+{
+    uint16_t audit = audit_kind_of(kind);
+    return audit == AUDIT_BATCH_IMPORTED || strcmp(kind, "gateway-import") == 0
+               ? AUDIT_BATCH_REFUSED
+               : AUDIT_JOB_FAILED;
+}
+
+/* What a note says; `audit` is its kind, `result` what came of the operation so far. */
+struct word {
+    uint16_t audit;
+    enum err result;
+    const char *text;
+};
+
+static enum err note(struct keeper_client *keeper, const char *actor, const struct operation *op,
+                     const struct word *word, const char *text, struct err_detail *detail)
 {
     char line[KEEPER_NOTE_MAX + 1];
-    snprintf(line, sizeof(line), "operation %" PRIu32 " %s %s%s%s", serial, kind, word,
-             text[0] ? ": " : "", text);
+    snprintf(line, sizeof(line), "operation %" PRIu32 " %s %s%s%s", op->serial, op->kind,
+             word->text, text[0] ? ": " : "", text);
     for (char *c = line; *c; c++) {
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
             *c = '?';
     }
-    return keeper_note(keeper, actor, line, detail);
+    const struct keeper_note note = {.kind = word->audit,
+                                     .result = word->result,
+                                     .row = {.domain = op->network, .epoch = op->serial},
+                                     .text = line};
+    return keeper_note_event(keeper, actor, &note, detail);
 }
 
 enum err operation_begin(const struct fleet_call *call, const char *kind, uint32_t network,
@@ -60,7 +106,8 @@ enum err operation_begin(const struct fleet_call *call, const char *kind, uint32
     snprintf(op->source, sizeof(op->source), "%s", what);
     struct begin begin = {op, call->actor.name};
     TRY(store_run(call->fleet->store, insert, &begin, detail));
-    return note(call->keeper, call->actor.name, op->serial, kind, "begins", op->source, detail);
+    const struct word begins = {AUDIT_NOTE, ERR_OK, "begins"};
+    return note(call->keeper, call->actor.name, op, &begins, op->source, detail);
 }
 
 enum err operation_end(struct store_conn *conn, const struct operation *op,
@@ -116,11 +163,13 @@ enum err operation_close(const struct fleet_call *call, struct operation *op, en
     if (err != ERR_OK)
         snprintf(op->summary, sizeof(op->summary), "%.160s",
                  why && why->text[0] ? why->text : err_text(err));
-    enum err noted = note(call->keeper, call->actor.name, op->serial, op->kind,
-                          err == ERR_OK              ? "done"
-                          : all_or_nothing(op->kind) ? "failed, nothing changed"
-                                                     : "failed",
-                          op->summary, err == ERR_OK ? detail : NULL);
+    const struct word word = {err == ERR_OK ? audit_kind_of(op->kind) : audit_failure_of(op->kind),
+                              err,
+                              err == ERR_OK              ? "done"
+                              : all_or_nothing(op->kind) ? "failed, nothing changed"
+                                                         : "failed"};
+    enum err noted =
+        note(call->keeper, call->actor.name, op, &word, op->summary, err == ERR_OK ? detail : NULL);
     /* Where this can't be stored (a full disk), the next start does it. */
     struct outcome outcome = {op->serial, err, op->summary};
     if (noted == ERR_OK)
@@ -130,6 +179,7 @@ enum err operation_close(const struct fleet_call *call, struct operation *op, en
 
 struct left_over {
     uint32_t serial;
+    uint32_t network;
     bool done;
     char kind[33];
     char actor[VAULT_ACTOR_MAX + 1];
@@ -145,7 +195,7 @@ static enum err find_left_over(struct fleet *fleet, uint32_t after, struct left_
     TRY(store_reader_begin(reader, detail));
     AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
     TRY(store_prepare(store_reader_conn(reader),
-                      "SELECT serial, ended, kind, actor, summary FROM operation "
+                      "SELECT serial, ended, kind, actor, summary, network FROM operation "
                       "WHERE noted = 0 AND serial > ? ORDER BY serial LIMIT 1",
                       &stmt, detail));
     store_bind_i64(stmt, 1, after);
@@ -155,6 +205,7 @@ static enum err find_left_over(struct fleet *fleet, uint32_t after, struct left_
     snprintf(left.kind, sizeof(left.kind), "%s", store_column_text(stmt, 2));
     snprintf(left.actor, sizeof(left.actor), "%s", store_column_text(stmt, 3));
     snprintf(left.summary, sizeof(left.summary), "%s", store_column_text(stmt, 4));
+    left.network = (uint32_t)store_column_i64(stmt, 5);
     *ret = left;
     return ERR_OK;
 }
@@ -167,11 +218,15 @@ enum err operations_recover(struct fleet *fleet, struct keeper_client *keeper,
         if (err == ERR_NOT_FOUND)
             return ERR_OK;
         TRY(err);
-        TRY(note(keeper, left.actor, left.serial, left.kind,
-                 left.done                   ? "done before the last stop"
-                 : all_or_nothing(left.kind) ? "cut off by the last stop, nothing changed"
-                                             : "cut off by the last stop",
-                 left.summary, detail));
+        const struct operation op = {
+            .serial = left.serial, .network = left.network, .kind = left.kind};
+        const struct word word = {left.done ? audit_kind_of(left.kind) : AUDIT_JOB_FAILED,
+                                  left.done ? ERR_OK : ERR_CANCELLED,
+                                  left.done ? "done before the last stop"
+                                  : all_or_nothing(left.kind)
+                                      ? "cut off by the last stop, nothing changed"
+                                      : "cut off by the last stop"};
+        TRY(note(keeper, left.actor, &op, &word, left.summary, detail));
         struct outcome outcome = {left.serial, left.done ? ERR_OK : ERR_CANCELLED, "cut off"};
         TRY(store_run(fleet->store, set_noted, &outcome, detail));
     }

@@ -2,12 +2,14 @@
 
 #include <grp.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "api/api.h"
 #include "api/json.h"
+#include "audit_kinds.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -21,10 +23,11 @@
 #include "net/loop.h"
 #include "programs/clavigerd/service.h"
 
-#define ALIVE_MS   5000 /* the supervisor wants a sign every 10 s */
-#define GOODBYE_MS 1500 /* for DPR and answers under way when it stops */
-#define LOOPS_MAX  64
-#define OWN_LINKS  2 /* one for start-up and background work, one for Diameter's clerk */
+#define ALIVE_MS       5000 /* the supervisor wants a sign every 10 s */
+#define GOODBYE_MS     1500 /* for DPR and answers under way when it stops */
+#define LOOPS_MAX      64
+#define BACKGROUND_MAX 16
+#define OWN_LINKS      2 /* one for start-up and background work, one for Diameter's clerk */
 
 struct engine {
     const struct engine_config *config;
@@ -41,7 +44,8 @@ struct engine {
     struct api *api;
     struct net_http *http, *metrics;
     struct workers *background;
-    enum err end; /* why it stops */
+    _Atomic int reload_result; /* of the last one, for its record */
+    enum err end;              /* why it stops */
     char audit_dir[PATH_MAX], spool_dir[PATH_MAX], backup_dir[PATH_MAX], store_url[PATH_MAX],
         ca_file[PATH_MAX], profile_file[PATH_MAX];
     char cert_file[PATH_MAX], key_file[PATH_MAX];
@@ -90,9 +94,8 @@ static enum err open_stores(struct engine *e, struct err_detail *detail)
 
 /* ---- what the API shows of the daemon ---- */
 
-static enum err reload(void *ctx, struct err_detail *detail)
+static enum err read_again(struct engine *e, struct err_detail *detail)
 {
-    struct engine *e = ctx;
     struct settings fresh;
     TRY(settings_read(e->config->config_path, &fresh, detail));
     enum log_level level = (enum log_level)fresh.daemon.log_level;
@@ -103,6 +106,29 @@ static enum err reload(void *ctx, struct err_detail *detail)
         TRY(diameter_server_reload(e->diameter, detail));
     log_info("configuration reloaded");
     return ERR_OK;
+}
+
+static void note_reload(void *ctx)
+{
+    struct engine *e = ctx;
+    const struct keeper_note note = {.kind = AUDIT_CONFIG_RELOADED,
+                                     .result = (enum err)atomic_load(&e->reload_result),
+                                     .text = e->config->config_path};
+    struct err_detail detail = {0};
+    enum err err = keeper_note_event(e->keeper, vault_actor_daemon().name, &note, &detail);
+    if (err != ERR_OK)
+        log_failure(LOG_LEVEL_WARN, "a reload could not be written to the audit chain", err,
+                    &detail);
+}
+
+static enum err reload(void *ctx, struct err_detail *detail)
+{
+    struct engine *e = ctx;
+    enum err err = read_again(e, detail);
+    atomic_store(&e->reload_result, (int)err);
+    if (workers_submit(e->background, note_reload, e) != ERR_OK)
+        log_warn("a reload could not be written to the audit chain");
+    return err;
 }
 
 static void join_list(const struct settings_list *list, char *to, size_t cap)
@@ -361,7 +387,7 @@ static enum err serve(struct engine *e, struct err_detail *detail)
     TRY(net_loop_new(&e->control_loop));
     TRY(start_diameter(e, detail));
     TRY(start_api(e, detail));
-    TRY(workers_new(1, 1, &e->background));
+    TRY(workers_new(1, BACKGROUND_MAX, &e->background));
     TRY(workers_submit(e->background, finish_reseals, e));
     TRY(net_loops_start(e->loops));
     TRY(watch_supervisor(e));

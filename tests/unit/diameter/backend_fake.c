@@ -169,12 +169,12 @@ enum err keeper_session_drop(struct keeper_client *client, uint32_t session,
     return ERR_OK;
 }
 
-enum err keeper_note(struct keeper_client *client, const char *actor, const char *text,
-                     struct err_detail *detail)
+enum err keeper_note_event(struct keeper_client *client, const char *actor,
+                           const struct keeper_note *note, struct err_detail *detail)
 {
     (void)client;
     (void)detail;
-    (void)snprintf(backend.last_note, sizeof backend.last_note, "%.40s: %.150s", actor, text);
+    (void)snprintf(backend.last_note, sizeof backend.last_note, "%.40s: %.150s", actor, note->text);
     backend.notes++;
     return ERR_OK;
 }
