@@ -62,8 +62,12 @@ const char *cli_option(const struct cli *cli, const char *name);
 MUST_CHECK enum err cli_number(struct cli *cli, const char *name, uint64_t max, uint64_t fallback,
                                uint64_t *ret_number);
 
-/* Answers. With --json the answer is printed as it is and the rest does nothing (false). */
+/* Answers. With --json the answer is printed as it is, at the end, and the rest does nothing. */
 bool cli_print_json(const struct cli *cli, const json_t *answer);
+/* With --json: prints the answer, with "error" in it where the command failed; {} where it has
+ * none.
+ */
+void cli_finish_json(const struct cli *cli, enum err err);
 __attribute__((format(printf, 2, 3))) void cli_say(const struct cli *cli, const char *format, ...);
 const char *cli_text(const json_t *object, const char *name); /* "" where absent */
 json_int_t cli_int(const json_t *object, const char *name);   /* 0 where absent */

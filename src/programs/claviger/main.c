@@ -26,12 +26,6 @@ static void print_failure(const struct cli *cli, enum err err)
 {
     const struct err_row *row = err_row(err);
     const char *detail = cli->detail.text;
-    if (cli->json) {
-        json_t *json = json_pack("{s:o}", "error", json_of_error(err, &cli->detail));
-        (void)json_dumpf(json, stdout, JSON_INDENT(2));
-        (void)printf("\n");
-        json_decref(json);
-    }
     (void)fprintf(stderr, "claviger: %s%s%s\n", row->text, *detail != '\0' ? ": " : "", detail);
     if (*row->hint != '\0')
         (void)fprintf(stderr, "hint: %s\n", row->hint);
@@ -49,6 +43,7 @@ int main(int argc, char **argv)
                       .json = options_has(&options, "json"),
                       .quiet = options_has(&options, "quiet")};
     enum err err = fn(&cli);
+    cli_finish_json(&cli, err);
     if (err != ERR_OK)
         print_failure(&cli, err);
     net_client_free(cli.client);

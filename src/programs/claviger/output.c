@@ -2,20 +2,36 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/json.h"
 #include "base/buf.h"
 #include "programs/claviger/cli.h"
 
 #define COLUMNS_MAX 12
 
+/* Printed when the command has ended, so that standard output is one JSON document in any case. */
+static json_t *held;
+
 bool cli_print_json(const struct cli *cli, const json_t *answer)
 {
     if (!cli->json)
         return false;
-    if (answer != NULL) {
-        (void)json_dumpf(answer, stdout, JSON_INDENT(2));
-        (void)printf("\n");
-    }
+    json_decref(held);
+    held = json_incref((json_t *)(uintptr_t)answer);
     return true;
+}
+
+void cli_finish_json(const struct cli *cli, enum err err)
+{
+    if (!cli->json)
+        return;
+    if (held == NULL)
+        held = json_object();
+    if (err != ERR_OK)
+        (void)json_object_set_new(held, "error", json_of_error(err, &cli->detail));
+    (void)json_dumpf(held, stdout, JSON_INDENT(2));
+    (void)printf("\n");
+    json_decref(held);
+    held = NULL;
 }
 
 void cli_say(const struct cli *cli, const char *format, ...)
