@@ -33,6 +33,16 @@ enum err keeper_status(struct keeper_client *client, struct keeper_status *ret_s
     return ERR_OK;
 }
 
+enum err keeper_audit_expect(struct keeper_client *client, uint64_t seq, const uint8_t hash[32],
+                             struct err_detail *detail)
+{
+    struct client_call call;
+    client_call_begin(&call, client, KEEPER_EXPECT);
+    writer_u64(&call.out, seq);
+    writer_bytes(&call.out, bytes_of(hash, 32));
+    return client_call_run_empty(&call, detail);
+}
+
 static void domain_begin(struct client_call *call, struct keeper_client *client, uint8_t verb,
                          const char *actor, uint32_t domain, const char *name)
 {

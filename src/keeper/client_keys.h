@@ -28,6 +28,10 @@ struct keeper_status {
 };
 MUST_CHECK enum err keeper_status(struct keeper_client *client, struct keeper_status *ret_status,
                                   struct err_detail *detail);
+/* ERR_AUDIT unless the chain reaches record `seq` and, where that is in the segment being written,
+ * it has this hash. */
+MUST_CHECK enum err keeper_audit_expect(struct keeper_client *client, uint64_t seq,
+                                        const uint8_t hash[32], struct err_detail *detail);
 
 /* Domain keys. Making one gives its wrapped form only: store that first, then load it. The highest
  * version that is loaded seals. */

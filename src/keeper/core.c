@@ -41,6 +41,7 @@ static const struct {
     [KEEPER_SIGN_AUDIT] = {verb_sign_audit, 0, 0},
     [KEEPER_PUBLIC] = {verb_public, 0, 0},
     [KEEPER_NOTE] = {verb_note, 0, 0},
+    [KEEPER_EXPECT] = {verb_expect, 0, 0},
 };
 
 enum err core_new(const struct core_config *config, struct core **ret_core)

@@ -49,6 +49,7 @@ enum keeper_verb {
     KEEPER_SIGN_AUDIT,
     KEEPER_PUBLIC,
     KEEPER_NOTE,
+    KEEPER_EXPECT,
     KEEPER_VERBS
 };
 

@@ -3,7 +3,8 @@
 /* STATUS  -> u64 started | u64 released | u64 exported | u64 imported | u64 generated | u64 refused
  * | u64 malformed | u64 records | u64 syncs | 32 head | u32 domains | u32 domain keys | u32
  * sessions | u8 token ready | u32 CK_RV | u16 length, token NOTE    actor | u16 kind | u16 enum err
- * | u32 domain | u8 table | u64 row | u32 epoch | u16 length, text -> */
+ * | u32 domain | u8 table | u64 row | u32 epoch | u16 length, text ->
+ * EXPECT  u64 seq | 32 hash -> */
 
 enum err verb_status(struct core_call *call)
 {
@@ -53,4 +54,12 @@ enum err verb_note(struct core_call *call)
         return ERR_DENIED;
     event.kind = (enum audit_kind)kind;
     return core_record(call->core, &event);
+}
+
+enum err verb_expect(struct core_call *call)
+{
+    struct audit_head head = {.seq = reader_u64(&call->in)};
+    reader_copy(&call->in, head.hash, sizeof head.hash);
+    TRY(call_read(call));
+    return audit_expect(call->core->config.audit, &head, &call->detail);
 }

@@ -22,7 +22,9 @@
 #include "net/listener.h"
 #include "net/loop.h"
 #include "programs/clavigerd/service.h"
+#include "vault/chain.h"
 
+#define REMEMBER_S     60   /* how often the store is told how far the audit chain is */
 #define ALIVE_MS       5000 /* the supervisor wants a sign every 10 s */
 #define GOODBYE_MS     1500 /* for DPR and answers under way when it stops */
 #define LOOPS_MAX      64
@@ -40,6 +42,8 @@ struct engine {
     struct net_watch *watch;
     struct net_timer *alive;
     struct net_timer *goodbye;
+    struct net_timer *remember;
+    struct vault_chain chain;
     struct diameter_server *diameter;
     struct api *api;
     struct net_http *http, *metrics;
@@ -88,6 +92,7 @@ static enum err open_stores(struct engine *e, struct err_detail *detail)
                                        .lifetime_max_s = (uint32_t)s->diameter.max_lifetime};
     TRY(keeper_client_new(e->config->keepers[0], &e->keeper));
     TRY(store_open(&store, &e->store, detail));
+    TRY(vault_chain_check(&e->chain, e->store, e->keeper, e->config->accept_chain, detail));
     TRY(vault_open(e->store, e->keeper, detail, &e->vault));
     return fleet_open(e->store, e->vault, e->keeper, &fleet, detail, &e->fleet);
 }
@@ -305,6 +310,23 @@ static void finish_reseals(void *ctx)
         log_failure(LOG_LEVEL_WARN, "can't finish sealing records anew", err, &detail);
 }
 
+/* On the background thread, which has the keeper connection of its own. */
+static void remember_chain(void *ctx)
+{
+    struct engine *e = ctx;
+    struct err_detail detail = {0};
+    enum err err = vault_chain_remember(&e->chain, e->keeper, &detail);
+    if (err != ERR_OK)
+        log_failure(LOG_LEVEL_WARN, "can't remember how far the audit chain is", err, &detail);
+}
+
+static void on_remember(void *ctx)
+{
+    struct engine *e = ctx;
+    if (workers_submit(e->background, remember_chain, e) != ERR_OK)
+        log_debug("the background thread is busy"); /* the next tick will do */
+}
+
 /* ---- supervisor ---- */
 
 static void stop(struct engine *e, enum err why)
@@ -373,7 +395,9 @@ static enum err watch_supervisor(struct engine *e)
     net_watch_want(e->watch, NET_READABLE);
     TRY(net_timer_new(e->control_loop, on_alive, e, &e->alive));
     TRY(net_timer_new(e->control_loop, say_goodbye_over, e, &e->goodbye));
+    TRY(net_timer_new(e->control_loop, on_remember, e, &e->remember));
     net_timer_every(e->alive, ALIVE_MS);
+    net_timer_every(e->remember, UINT64_C(1000) * REMEMBER_S);
     return control_tell(e->config->control, CONTROL_READY, 0, NULL);
 }
 
@@ -395,15 +419,31 @@ static enum err serve(struct engine *e, struct err_detail *detail)
     return e->end;
 }
 
+/* At an orderly end: the token signs the head, and the store remembers it. Nobody else uses the
+ * keeper connection any more. */
+static void conclude_chain(struct engine *e)
+{
+    struct err_detail detail = {0};
+    if (e->end != ERR_OK || e->chain.store == NULL)
+        return;
+    enum err err = keeper_sign_audit(e->keeper, "daemon", &detail);
+    for (int i = 0; i < 2 && err == ERR_OK; i++)
+        err = vault_chain_remember(&e->chain, e->keeper, &detail);
+    if (err != ERR_OK)
+        log_failure(LOG_LEVEL_WARN, "can't conclude the audit chain", err, &detail);
+}
+
 static void clean_up(struct engine *e)
 {
     net_watch_free(e->watch);
     net_timer_free(e->alive);
     net_timer_free(e->goodbye);
+    net_timer_free(e->remember);
     net_http_free(e->metrics);
     net_http_free(e->http);
     api_free(e->api);
     workers_free(e->background);
+    conclude_chain(e);
     if (e->loops != NULL)
         net_loops_stop(e->loops);
     diameter_server_free(e->diameter);

@@ -7,6 +7,7 @@
 struct engine_config {
     const struct settings *settings; /* borrowed; read again by itself on reload */
     const char *config_path;
+    bool accept_chain;  /* take the audit chain as it is */
     int control;        /* link to the supervisor (keeper/control.h) */
     const int *keepers; /* engine_links() connections to the keeper */
     unsigned keepers_len;

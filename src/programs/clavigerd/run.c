@@ -27,6 +27,7 @@
  * metrics (if any), Diameter over TCP, Diameter over TLS. */
 struct run {
     const char *config_path;
+    bool accept_chain;
     struct settings settings;
     int listeners[LISTENERS_MAX];
     unsigned listeners_len;
@@ -122,6 +123,7 @@ static int engine_main(const struct supervised *given, void *ctx)
     const int *next = given->listeners;
     struct engine_config config = {.settings = &run->settings,
                                    .config_path = run->config_path,
+                                   .accept_chain = run->accept_chain,
                                    .control = given->control,
                                    .keepers = given->links,
                                    .keepers_len = given->link_count,
@@ -193,7 +195,8 @@ static enum err supervise(struct run *run, struct err_detail *detail)
 int command_run(const struct options *options)
 {
     (void)umask(077);
-    struct run run = {.config_path = options_get(options, "config")};
+    struct run run = {.config_path = options_get(options, "config"),
+                      .accept_chain = options_has(options, "accept-audit-chain")};
     if (run.config_path == NULL)
         run.config_path = SERVICE_CONFIG_PATH;
     struct err_detail detail = {0};
