@@ -348,7 +348,7 @@ static void on_stop(struct engine *e)
         return;
     }
     diameter_server_stop(e->diameter);
-    net_timer_set(e->goodbye, GOODBYE_MS);
+    net_timer_set(e->goodbye, diameter_server_peers(e->diameter) != 0 ? GOODBYE_MS : 0);
 }
 
 static void on_reload(struct engine *e)
