@@ -31,7 +31,7 @@ def pick(daemon, victim):
 
 def kill_during(daemon, args, victim, delay):
     """Run a command, kill the victim after `delay` seconds; gives the command's exit status."""
-    pid = pick(daemon, victim)
+    pid, daemon.before = pick(daemon, victim), children(daemon.process.pid)
     with open(os.devnull, "w") as null:
         command = subprocess.Popen([program("claviger"), "--socket", str(daemon.socket), *map(str, args)],
                                    stdout=null, stderr=null)
@@ -52,9 +52,8 @@ def kill_during(daemon, args, victim, delay):
 def back(daemon, victim):
     """Serving again; by itself unless it was the supervisor that died."""
     if victim == "supervisor":
-        kids = children(daemon.process.pid)
         daemon.process.wait(10)
-        wait_for(lambda: not any(alive(k) for k in kids), "keeper and engine to follow their supervisor", 10)
+        wait_for(lambda: not any(alive(k) for k in daemon.before), "keeper and engine to follow their supervisor", 10)
         daemon.process = None
         daemon.start()
     else:
