@@ -7,10 +7,11 @@
 
 #include "api/call.h"
 #include "api/json.h"
+#include "api/resources.h"
+#include "base/clock.h"
 #include "keeper/client.h"
 
 #define QUEUE_MAX 256
-#define BODY_MAX  ((size_t)64 * 1024)
 
 struct api {
     struct api_config config;
@@ -94,10 +95,14 @@ void api_free(struct api *api)
 {
     if (api == NULL)
         return;
+    /* a request may wait for a job's transaction, and may start another job: requests end between
+     */
+    if (api->jobs != NULL)
+        jobs_cancel_all(api->jobs);
+    workers_free(api->workers);
     if (api->jobs != NULL)
         jobs_cancel_all(api->jobs);
     workers_free(api->job_workers);
-    workers_free(api->workers);
     for (unsigned i = 0; i < api->keepers_len; i++)
         keeper_client_free(api->keepers[i]);
     free(api->keepers);
@@ -156,8 +161,11 @@ static struct vault_actor actor_of(const struct api *api, uid_t uid, gid_t gid)
 struct task {
     struct api *api;
     struct net_http_request *request;
+    enum vault_action action;
+    enum api_body body;
     api_fn *fn;
-    struct vault_actor actor;
+    uid_t uid;
+    gid_t gid;
 };
 
 static enum err parse_body(struct net_http_request *request, json_t **ret_body,
@@ -168,8 +176,6 @@ static enum err parse_body(struct net_http_request *request, json_t **ret_body,
         *ret_body = json_object();
         return *ret_body != NULL ? ERR_OK : ERR_NO_MEMORY;
     }
-    if (body.len > BODY_MAX)
-        return err_set(detail, ERR_LIMIT, "the body is longer than %zu bytes", BODY_MAX);
     json_error_t error;
     json_t *json = json_loadb((const char *)body.data, body.len, JSON_REJECT_DUPLICATES, &error);
     if (json == NULL)
@@ -186,14 +192,12 @@ static enum err perform(struct task *task, struct keeper_client *keeper, json_t 
                         struct err_detail *detail)
 {
     struct api_call call = {.api = task->api, .http = task->request};
-    call.fleet = (struct fleet_call){
-        .fleet = task->api->config.fleet, .keeper = keeper, .actor = task->actor};
+    call.fleet = (struct fleet_call){.fleet = task->api->config.fleet,
+                                     .keeper = keeper,
+                                     .actor = actor_of(task->api, task->uid, task->gid)};
+    TRY(vault_may(&call.fleet.actor, task->action, detail));
     AUTO(json_freep) json_t *body = NULL;
-    bool is_raw = net_http_method(task->request) == NET_HTTP_PUT &&
-                  net_http_query(task->request, "offset") != NULL;
-    if (is_raw)
-        body = json_object();
-    else
+    if (task->body == API_JSON)
         TRY(parse_body(task->request, &body, detail));
     call.body = body;
     return task->fn(&call, ret_answer, detail);
@@ -202,12 +206,11 @@ static enum err perform(struct task *task, struct keeper_client *keeper, json_t 
 static void answer(struct net_http_request *request, json_t *json)
 {
     char *text = json_dumps(json, JSON_COMPACT);
-    if (text == NULL) {
-        net_http_fail(request, ERR_NO_MEMORY, NULL);
-        return;
-    }
-    net_http_answer_json(request, 200, text);
     json_decref(json);
+    if (text == NULL)
+        net_http_fail(request, ERR_NO_MEMORY, NULL);
+    else
+        net_http_answer_json(request, 200, text);
     free(text);
 }
 
@@ -219,6 +222,8 @@ static void work(void *arg)
     struct keeper_client *keeper = keeper_take(task->api);
     enum err err = perform(task, keeper, &json, &detail);
     keeper_give(task->api, keeper);
+    if (err != ERR_OK)
+        json_decref(json);
     if (err == ERR_STREAMED)
         ; /* answered already */
     else if (err != ERR_OK)
@@ -230,7 +235,8 @@ static void work(void *arg)
     free(task);
 }
 
-void api_dispatch(struct net_http_request *request, void *ctx, api_fn *fn)
+void api_dispatch(struct net_http_request *request, void *ctx, enum vault_action action,
+                  enum api_body body, api_fn *fn)
 {
     struct api *api = ctx;
     uid_t uid;
@@ -245,13 +251,40 @@ void api_dispatch(struct net_http_request *request, void *ctx, api_fn *fn)
         net_http_fail(request, ERR_NO_MEMORY, NULL);
         return;
     }
-    *task =
-        (struct task){.api = api, .request = request, .fn = fn, .actor = actor_of(api, uid, gid)};
+    *task = (struct task){.api = api,
+                          .request = request,
+                          .action = action,
+                          .body = body,
+                          .fn = fn,
+                          .uid = uid,
+                          .gid = gid};
     enum err err = workers_submit(api->workers, work, task);
     if (err != ERR_OK) {
         free(task);
         net_http_fail(request, err, NULL);
     }
+}
+
+enum err api_give(json_t *json, json_t **ret_answer)
+{
+    if (json == NULL)
+        return ERR_NO_MEMORY;
+    *ret_answer = json;
+    return ERR_OK;
+}
+
+static void tidy(void *arg)
+{
+    struct api *api = arg;
+    uint64_t now = clock_mono_ns();
+    jobs_tidy(api->jobs, now);
+    spool_tidy(api->spool, now);
+}
+
+void api_tidy(struct api *api)
+{
+    enum err err = workers_submit(api->workers, tidy, api);
+    (void)err; /* too busy: the next time will do */
 }
 
 struct job_task {

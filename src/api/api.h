@@ -20,6 +20,7 @@ struct api_daemon {
     const char *config_path;
     const char *store_url;
     const char *audit_dir;    /* of the segment files */
+    const char *backup_dir;   /* copies of the store go there, mode 0700 */
     const char *profile_file; /* what init found the token to be able to do, JSON */
     const char *ca_file;      /* certificate of the built-in authority */
     int64_t started;          /* seconds since 1970 */
@@ -47,7 +48,10 @@ struct api_config {
 /* Removes what an earlier run left in the spool directory and starts the workers. */
 MUST_CHECK enum err api_new(const struct api_config *config, struct api **ret_api,
                             struct err_detail *detail);
-/* Jobs under way are asked to stop and waited for. */
+/* Requests and jobs under way are asked to stop and waited for; no more may come. */
 void api_free(struct api *api);
+/* Forgets jobs and files that nobody asked for since an hour. Every few seconds, from any thread;
+ * does not block. */
+void api_tidy(struct api *api);
 /* For net_http_new; the context is the api. */
 const struct net_http_route *api_routes(unsigned *ret_len);

@@ -9,13 +9,12 @@
 #include "api/audit_json.h"
 #include "api/call.h"
 #include "api/json.h"
-#include "keeper/audit_verify.h"
 #include "api/resources.h"
-#include "base/file.h"
+#include "base/buf.h"
+#include "keeper/audit_verify.h"
 
 static enum err show_audit(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
 {
-    TRY(vault_may(&call->fleet.actor, VAULT_STATUS, detail));
     struct keeper_status keeper;
     struct audit_filter filter = {.kind = net_http_query(call->http, "kind"),
                                   .actor = net_http_query(call->http, "actor")};
@@ -54,29 +53,44 @@ static enum err verify_job(struct job *job, struct api *api, const struct fleet_
 
 static enum err verify_audit(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
 {
-    TRY(vault_may(&call->fleet.actor, VAULT_STATUS, detail));
     /* a signature over all that is there, so that the verdict reaches to this moment */
     TRY(keeper_sign_audit(call->fleet.keeper, call->fleet.actor.name, detail));
     return api_start_job(call, "audit-verify", verify_job, ret_answer);
 }
 API_HANDLER(verify_audit)
 
+static int compare_numbers(const void *a, const void *b)
+{
+    uint64_t left, right;
+    memcpy(&left, a, sizeof left);
+    memcpy(&right, b, sizeof right);
+    return left < right ? -1 : left > right;
+}
+
 static enum err list_segments(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
 {
-    TRY(vault_may(&call->fleet.actor, VAULT_STATUS, detail));
     const char *dir = api_daemon(call->api)->audit_dir;
     DIR *d = opendir(dir);
     if (d == NULL)
         return err_errno(detail, "%s: can't read the folder", dir);
-    json_t *list = json_array();
+    AUTO(buf_done) struct buf numbers = {0};
+    enum err err = ERR_OK;
     uint64_t number = 0;
-    for (const struct dirent *e; (e = readdir(d)) != NULL;) {
+    for (const struct dirent *e; err == ERR_OK && (e = readdir(d)) != NULL;) {
         if (segment_name_parse(e->d_name, &number))
-            (void)json_array_append_new(list, json_integer((json_int_t)number));
+            err = buf_append(&numbers, bytes_of(&number, sizeof number));
     }
     (void)closedir(d);
-    *ret_answer = json_pack("{s:o}", "segments", list);
-    return ERR_OK;
+    TRY(err);
+    size_t len = numbers.len / sizeof number;
+    if (len != 0)
+        qsort(numbers.data, len, sizeof number, compare_numbers);
+    json_t *list = json_array();
+    for (size_t i = 0; i < len; i++) {
+        memcpy(&number, numbers.data + i * sizeof number, sizeof number);
+        (void)json_array_append_new(list, json_integer((json_int_t)number));
+    }
+    return api_give(json_pack("{s:o}", "segments", list), ret_answer);
 }
 API_HANDLER(list_segments)
 
@@ -103,7 +117,6 @@ static void close_segment(void *ctx)
 static enum err read_segment(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
 {
     (void)ret_answer;
-    TRY(vault_may(&call->fleet.actor, VAULT_STATUS, detail));
     const char *text = net_http_param(call->http, "number");
     char *end = NULL;
     errno = 0;

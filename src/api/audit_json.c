@@ -21,13 +21,17 @@ static json_t *record_json(const struct audit_record *record)
                    (unsigned)(record->time_us % 1000000));
     /* a signature's text is bytes, not words */
     bool is_binary = e->kind == AUDIT_HEAD_SIGNATURE;
+    /* ids of nodes are text here as everywhere */
+    bool is_node = e->table == KEEPER_NODE;
+    json_t *row_json = is_node ? json_of_id(e->row, e->row > UINT32_MAX ? 64 : 32)
+                               : json_integer((json_int_t)e->row);
     return json_pack(
-        "{s:I s:s s:s s:s s:I s:s s:s s:I s:I s:o s:o s:I s:I s:o}", "seq", (json_int_t)record->seq,
+        "{s:I s:s s:s s:s s:I s:s s:s s:o s:I s:o s:o s:I s:I s:o}", "seq", (json_int_t)record->seq,
         "time", stamp, "kind", row != NULL ? row->name : "unknown", "result",
         err_row(e->result)->name, "domain", (json_int_t)e->domain, "table",
         e->table != 0 ? keeper_table_name(e->table) : "", "purpose",
-        e->purpose != 0 ? keeper_purpose_name(e->purpose) : "", "row", (json_int_t)e->row, "epoch",
-        (json_int_t)e->epoch, "actor", text_json(e->actor), "text",
+        e->purpose != 0 ? keeper_purpose_name(e->purpose) : "", is_node ? "node" : "row", row_json,
+        "epoch", (json_int_t)e->epoch, "actor", text_json(e->actor), "text",
         is_binary ? json_string("(signature)") : text_json(e->text), "segment",
         (json_int_t)record->segment, "offset", (json_int_t)record->offset, "hash",
         json_of_hex(record->hash, sizeof record->hash));
@@ -41,11 +45,25 @@ static bool wanted(const struct audit_filter *filter, enum audit_kind kind,
     return filter->actor == NULL || bytes_equal(record->event.actor, bytes_str(filter->actor));
 }
 
+static uint64_t max_of(const struct audit_filter *filter)
+{
+    return filter->last != 0 && filter->last < AUDIT_SHOW_MAX ? filter->last : AUDIT_SHOW_MAX;
+}
+
+static enum err keep_last(json_t *list, uint64_t max)
+{
+    size_t len = json_array_size(list);
+    AUTO(json_freep) json_t *tail = json_array();
+    for (size_t i = len > max ? len - (size_t)max : 0; i < len; i++)
+        (void)json_array_append(tail, json_array_get(list, i));
+    return json_array_clear(list) == 0 && json_array_extend(list, tail) == 0 ? ERR_OK
+                                                                             : ERR_NO_MEMORY;
+}
+
 static enum err collect(struct audit_reader *reader, const struct audit_filter *filter,
                         enum audit_kind kind, json_t *list, struct err_detail *detail)
 {
-    uint64_t max =
-        filter->last != 0 && filter->last < AUDIT_SHOW_MAX ? filter->last : AUDIT_SHOW_MAX;
+    uint64_t max = max_of(filter);
     for (;;) {
         struct audit_record record;
         bool end = false;
@@ -57,14 +75,8 @@ static enum err collect(struct audit_reader *reader, const struct audit_filter *
         if (json_array_append_new(list, record_json(&record)) != 0)
             return ERR_NO_MEMORY;
         /* dropping the oldest one by one would be quadratic */
-        if (json_array_size(list) >= 2 * max) {
-            json_t *tail = json_array();
-            for (size_t i = json_array_size(list) - (size_t)max; i < json_array_size(list); i++)
-                (void)json_array_append(tail, json_array_get(list, i));
-            (void)json_array_clear(list);
-            (void)json_array_extend(list, tail);
-            json_decref(tail);
-        }
+        if (json_array_size(list) >= 2 * max)
+            TRY(keep_last(list, max));
     }
 }
 
@@ -81,10 +93,9 @@ enum err audit_show_json(const char *dir, const struct audit_filter *filter, jso
     AUTO(json_freep) json_t *list = json_array();
     TRY(audit_reader_open(dir, from, &reader, detail));
     TRY(collect(reader, filter, kind, list, detail));
-    while (filter->last != 0 && json_array_size(list) > filter->last)
-        (void)json_array_remove(list, 0);
+    TRY(keep_last(list, max_of(filter)));
     *ret_json = json_pack("{s:O}", "records", list);
-    return ERR_OK;
+    return *ret_json != NULL ? ERR_OK : ERR_NO_MEMORY;
 }
 
 json_t *audit_verify_json(const struct audit_verify_result *r)

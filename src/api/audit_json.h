@@ -13,7 +13,8 @@ struct audit_filter {
     uint64_t head;     /* sequence number of the last record where known, so that the start can be
                           skipped; 0: unknown */
 };
-#define AUDIT_SHOW_MAX 100000
+/* As JSON of at most 700 bytes each within what a client takes (16 MiB). */
+#define AUDIT_SHOW_MAX 20000
 
 /* {"records":[...]} oldest first. ERR_ARGUMENT for an unknown kind. */
 MUST_CHECK enum err audit_show_json(const char *dir, const struct audit_filter *filter,

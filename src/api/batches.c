@@ -5,6 +5,7 @@
 #include "api/json.h"
 #include "api/resources.h"
 #include "fleet/batch.h"
+#include "fleet/network.h"
 
 static enum err add_batch(void *ctx, const struct fleet_batch *b, struct err_detail *detail)
 {
@@ -20,10 +21,16 @@ static enum err list_batches(struct api_call *call, json_t **ret_answer, struct 
     AUTO(json_freep) json_t *list = json_array();
     TRY(fleet_batch_list(&call->fleet, net_http_param(call->http, "name"), add_batch, list,
                          detail));
-    *ret_answer = json_pack("{s:O}", "batches", list);
-    return ERR_OK;
+    return api_give(json_pack("{s:O}", "batches", list), ret_answer);
 }
 API_HANDLER(list_batches)
+
+/* null is as good as absent. */
+static bool has(const json_t *spec, const char *name)
+{
+    const json_t *value = json_object_get(spec, name);
+    return value != NULL && !json_is_null(value);
+}
 
 static const char *text_of(const json_t *spec, const char *name)
 {
@@ -44,26 +51,38 @@ static enum err export_job(struct job *job, struct api *api, const struct fleet_
     char path[SPOOL_PATH_MAX];
     uint64_t id = 0;
     struct spool *spool = api_spool(api);
-    TRY(spool_reserve(spool, &id, detail));
-    enum err err = spool_path(spool, id, path);
+    TRY(spool_reserve(spool, &id, path, detail));
     const struct fleet_export request = {.network = text_of(spec, "network"),
-                                         .all = json_object_get(spec, "batch") == NULL,
+                                         .all = !has(spec, "batch"),
                                          .batch = (uint32_t)number_of(spec, "batch"),
                                          .recipient_pem = bytes_str(text_of(spec, "recipient")),
                                          .path = path,
                                          .name = text_of(spec, "file")};
     struct fleet_export_result result = {0};
-    if (err == ERR_OK)
-        err = keyring ? fleet_keyring_export(call, &request, detail, &result)
-                      : fleet_batch_export(call, &request, detail, &result);
+    enum err err = keyring ? fleet_keyring_export(call, &request, detail, &result)
+                           : fleet_batch_export(call, &request, detail, &result);
     if (err != ERR_OK) {
-        spool_remove(spool, id);
+        (void)spool_remove(spool, id);
+        spool_release(spool, id);
         return err;
     }
+    spool_publish(spool, id);
     *ret_result = json_pack("{s:I s:I s:I s:o}", "download", (json_int_t)id, "nodes",
                             (json_int_t)result.nodes, "bytes", (json_int_t)result.bytes, "sha256",
                             json_of_hex(result.sha256, sizeof result.sha256));
     return ERR_OK;
+}
+
+/* Refused at once, not by the job. */
+static enum err check_network(const struct api_call *call, struct err_detail *detail)
+{
+    struct fleet_network *network = calloc(1, sizeof *network);
+    if (network == NULL)
+        return ERR_NO_MEMORY;
+    enum err err =
+        fleet_network_show(&call->fleet, net_http_param(call->http, "name"), detail, network);
+    free(network);
+    return err;
 }
 
 static enum err start_export(struct api_call *call, bool keyring, json_t **ret_answer,
@@ -78,6 +97,7 @@ static enum err start_export(struct api_call *call, bool keyring, json_t **ret_a
         TRY(api_number(call, "batch", UINT32_MAX, &batch, detail));
         TRY(api_text(call, "file", &file, detail));
     }
+    TRY(check_network(call, detail));
     (void)json_object_set_new(call->body, "network",
                               json_string(net_http_param(call->http, "name")));
     (void)json_object_set_new(call->body, "file", json_string(file));
@@ -129,33 +149,41 @@ static json_t *import_json(const struct fleet_import_result *result)
     return json;
 }
 
-/* The uploads of an import: gone when the job ends, whatever came of it. */
-static void drop_uploads(struct api *api, const json_t *spec)
-{
-    static const char *const names[] = {"upload", "upload_signature", "upload_manifest"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (json_object_get(spec, names[i]) != NULL)
-            spool_remove(api_spool(api), number_of(spec, names[i]));
-    }
-}
+/* The uploads of an import: held while the job works, gone when it ends, whatever came of it. */
+struct uploads {
+    char path[3][SPOOL_PATH_MAX];
+    const char *given[3]; /* NULL: none */
+};
+static const char *const upload_fields[] = {"upload", "upload_signature", "upload_manifest"};
 
-static enum err upload_path(struct api *api, const json_t *spec, const char *name,
-                            char to[SPOOL_PATH_MAX], const char **ret_path,
-                            struct err_detail *detail)
+static enum err hold_uploads(struct api *api, const json_t *spec, struct uploads *uploads,
+                             struct err_detail *detail)
 {
-    *ret_path = NULL;
-    if (json_object_get(spec, name) == NULL)
-        return ERR_OK;
-    if (spool_path(api_spool(api), number_of(spec, name), to) != ERR_OK)
-        return err_set(detail, ERR_NOT_FOUND, "field '%s': no such upload", name);
-    *ret_path = to;
+    for (size_t i = 0; i < ARRAY_LEN(upload_fields); i++) {
+        if (!has(spec, upload_fields[i]))
+            continue;
+        uint64_t id = number_of(spec, upload_fields[i]);
+        if (spool_hold(api_spool(api), id, uploads->path[i]) != ERR_OK)
+            return err_set(detail, ERR_NOT_FOUND, "field '%s': no such upload", upload_fields[i]);
+        uploads->given[i] = uploads->path[i];
+    }
     return ERR_OK;
 }
 
-static enum err run_import(struct job *job, struct api *api, const struct fleet_call *call,
-                           const json_t *spec, json_t **ret_result, struct err_detail *detail)
+static void drop_uploads(struct api *api, const json_t *spec, const struct uploads *uploads)
 {
-    char path[SPOOL_PATH_MAX], sig[SPOOL_PATH_MAX], manifest[SPOOL_PATH_MAX];
+    for (size_t i = 0; i < ARRAY_LEN(upload_fields); i++) {
+        if (uploads->given[i] == NULL)
+            continue;
+        (void)spool_remove(api_spool(api), number_of(spec, upload_fields[i]));
+        spool_release(api_spool(api), number_of(spec, upload_fields[i]));
+    }
+}
+
+static enum err run_import(struct job *job, const struct fleet_call *call, const json_t *spec,
+                           const struct uploads *uploads, json_t **ret_result,
+                           struct err_detail *detail)
+{
     struct import_ctx ctx = {.job = job};
     struct fleet_import request = {.network = text_of(spec, "network"),
                                    .source = text_of(spec, "file"),
@@ -163,10 +191,10 @@ static enum err run_import(struct job *job, struct api *api, const struct fleet_
                                    .backup = json_is_true(json_object_get(spec, "backup")),
                                    .verbose = json_is_true(json_object_get(spec, "verbose")),
                                    .line = on_line,
-                                   .line_ctx = &ctx};
-    TRY(upload_path(api, spec, "upload", path, &request.path, detail));
-    TRY(upload_path(api, spec, "upload_signature", sig, &request.sig_path, detail));
-    TRY(upload_path(api, spec, "upload_manifest", manifest, &request.manifest_path, detail));
+                                   .line_ctx = &ctx,
+                                   .path = uploads->given[0],
+                                   .sig_path = uploads->given[1],
+                                   .manifest_path = uploads->given[2]};
     struct fleet_import_result result = {0};
     enum err err;
     if (json_is_true(json_object_get(spec, "keyring"))) {
@@ -189,8 +217,14 @@ static enum err run_import(struct job *job, struct api *api, const struct fleet_
 static enum err import_job(struct job *job, struct api *api, const struct fleet_call *call,
                            json_t *spec, json_t **ret_result, struct err_detail *detail)
 {
-    enum err err = run_import(job, api, call, spec, ret_result, detail);
-    drop_uploads(api, spec);
+    struct uploads *uploads = calloc(1, sizeof *uploads);
+    if (uploads == NULL)
+        return ERR_NO_MEMORY;
+    enum err err = hold_uploads(api, spec, uploads, detail);
+    if (err == ERR_OK)
+        err = run_import(job, call, spec, uploads, ret_result, detail);
+    drop_uploads(api, spec, uploads);
+    free(uploads);
     return err;
 }
 
@@ -220,6 +254,7 @@ static enum err start_import(struct api_call *call, bool keyring, json_t **ret_a
     } else {
         TRY(api_number(call, "upload_signature", INT64_MAX, &id, detail));
         TRY(api_number(call, "upload_manifest", INT64_MAX, &id, detail));
+        TRY(check_network(call, detail));
     }
     (void)json_object_set_new(call->body, "network",
                               json_string(net_http_param(call->http, "name")));

@@ -18,17 +18,21 @@ struct api_call {
  * that it has answered itself, with net_http_stream. */
 typedef enum err api_fn(struct api_call *call, json_t **ret_answer, struct err_detail *detail);
 
-/* Run `fn` on a worker and answer the request with what it gives. The route handlers are made of
- * this: `API_HANDLER(get_networks)` defines handle_get_networks for the route table. */
-void api_dispatch(struct net_http_request *request, void *api, api_fn *fn);
+/* Run `fn` on a worker, where the caller may `action`, and answer the request with what it gives. A
+ * raw body is not parsed: net_http_body. */
+enum api_body { API_JSON, API_RAW };
+void api_dispatch(struct net_http_request *request, void *api, enum vault_action action,
+                  enum api_body body, api_fn *fn);
+/* `API_HANDLER(list_networks)` makes the static function of that name known to the route table. */
 #define API_HANDLER(name)                                                                          \
-    void handle_##name(struct net_http_request *request, void *api)                                \
+    enum err api_do_##name(struct api_call *call, json_t **ret_answer, struct err_detail *detail)  \
     {                                                                                              \
-        api_dispatch(request, api, name);                                                          \
+        return name(call, ret_answer, detail);                                                     \
     }
+/* What a handler ends with: takes `json`; ERR_NO_MEMORY where it did not come about. */
+MUST_CHECK enum err api_give(json_t *json, json_t **ret_answer);
 
-/* Queue a job that runs `fn` with the request's body; the answer is {"job":N}. A job works on a
- * worker, so at least two are needed for others to be answered meanwhile. */
+/* Queue a job that runs `fn` with the request's body; the answer is {"job":N}. */
 MUST_CHECK enum err api_start_job(struct api_call *call, const char *kind, job_fn *fn,
                                   json_t **ret_answer);
 

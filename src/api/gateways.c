@@ -51,8 +51,7 @@ static enum err list_gateways(struct api_call *call, json_t **ret_answer, struct
     AUTO(json_freep) json_t *array = json_array();
     struct list_ctx ctx = {.call = call, .list = array};
     TRY(fleet_peer_list(&call->fleet, add_peer, &ctx, detail));
-    *ret_answer = json_pack("{s:O}", "gateways", array);
-    return ERR_OK;
+    return api_give(json_pack("{s:O}", "gateways", array), ret_answer);
 }
 API_HANDLER(list_gateways)
 
@@ -64,7 +63,7 @@ static enum err show(struct api_call *call, const char *host, json_t **ret_answe
         return ERR_NO_MEMORY;
     enum err err = fleet_peer_show(&call->fleet, host, detail, info);
     if (err == ERR_OK)
-        *ret_answer = peer_json(call, info);
+        err = api_give(peer_json(call, info), ret_answer);
     free(info);
     return err;
 }
@@ -79,17 +78,27 @@ API_HANDLER(show_gateway)
 static enum err fill_gateway(struct api_call *call, const char *host, struct err_detail *detail)
 {
     size_t i;
-    json_t *network;
+    const json_t *network;
     json_array_foreach(json_object_get(call->body, "networks"), i, network)
     {
-        if (!json_is_string(network))
-            return err_set(detail, ERR_ARGUMENT, "field 'networks': texts wanted");
         TRY(fleet_peer_allow(&call->fleet, host, json_string_value(network), true, detail));
     }
     const char *secret = NULL;
     TRY(api_text_optional(call, "secret", &secret, detail));
     return secret != NULL ? fleet_peer_set_secret(&call->fleet, host, bytes_str(secret), detail)
                           : ERR_OK;
+}
+
+static enum err check_networks(const struct api_call *call, struct err_detail *detail)
+{
+    const json_t *networks = json_object_get(call->body, "networks"), *network;
+    size_t i;
+    bool good = networks == NULL || json_is_array(networks);
+    json_array_foreach(networks, i, network)
+    {
+        good = good && json_is_string(network);
+    }
+    return good ? ERR_OK : err_set(detail, ERR_ARGUMENT, "field 'networks': texts wanted");
 }
 
 static enum err create_gateway(struct api_call *call, json_t **ret_answer,
@@ -100,6 +109,7 @@ static enum err create_gateway(struct api_call *call, json_t **ret_answer,
     TRY(api_text(call, "host", &request.host, detail));
     TRY(api_text(call, "realm", &request.realm, detail));
     TRY(api_flag(call, "require_tls", &request.require_tls, detail));
+    TRY(check_networks(call, detail));
     TRY(fleet_peer_create(&call->fleet, &request, detail, &id));
     enum err err = fill_gateway(call, request.host, detail);
     if (err != ERR_OK) {
@@ -178,7 +188,6 @@ static enum err certify_gateway(struct api_call *call, json_t **ret_answer,
 {
     const char *host = net_http_param(call->http, "host");
     const char *csr_pem = NULL;
-    TRY(vault_may(&call->fleet.actor, VAULT_PEER_MANAGE, detail));
     TRY(api_text(call, "request", &csr_pem, detail));
     AUTO(json_freep) json_t *known = NULL;
     TRY(show(call, host, &known, detail));
@@ -205,8 +214,8 @@ static enum err certify_gateway(struct api_call *call, json_t **ret_answer,
     TRY(x509_issue(&request, &signer, &der, detail));
     TRY(pem_encode("CERTIFICATE", buf_view(&der), &pem));
     TRY(note_certificate(call, host, buf_view(&der), detail));
-    *ret_answer = json_pack("{s:s# s:s#}", "certificate", (const char *)pem.data, pem.len, "ca",
-                            (const char *)ca_pem.data, ca_pem.len);
-    return ERR_OK;
+    return api_give(json_pack("{s:s# s:s#}", "certificate", (const char *)pem.data, pem.len, "ca",
+                              (const char *)ca_pem.data, ca_pem.len),
+                    ret_answer);
 }
 API_HANDLER(certify_gateway)

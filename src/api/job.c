@@ -7,6 +7,12 @@
 #include "api/json.h"
 #include "base/clock.h"
 
+/* Lines and results are in a job and in answers at once, on several threads: jansson counts
+ * references to them with atomic operations, or must not be used so. */
+#if !JSON_HAVE_ATOMIC_BUILTINS && !JSON_HAVE_SYNC_BUILTINS
+#error jansson without atomic reference counts
+#endif
+
 enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_DONE, JOB_FAILED };
 
 struct job {
@@ -216,5 +222,17 @@ void jobs_cancel_all(struct jobs *jobs)
     (void)pthread_mutex_lock(&jobs->lock);
     for (size_t i = 0; i < JOBS_MAX; i++)
         atomic_store(&jobs->slots[i].cancelled, true);
+    (void)pthread_mutex_unlock(&jobs->lock);
+}
+
+void jobs_tidy(struct jobs *jobs, uint64_t now_ns)
+{
+    (void)pthread_mutex_lock(&jobs->lock);
+    for (size_t i = 0; i < JOBS_MAX; i++) {
+        struct job *job = &jobs->slots[i];
+        if (job->id != 0 && has_ended(job) && now_ns > job->ended_ns &&
+            now_ns - job->ended_ns > JOB_KEEP_S * UINT64_C(1000000000))
+            job_clear(job);
+    }
     (void)pthread_mutex_unlock(&jobs->lock);
 }

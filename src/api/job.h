@@ -5,8 +5,8 @@
 #include "base/buf.h"
 #include "fleet/fleet.h"
 
-/* Long work with progress: it runs on a worker, the client asks how far it is. A job is kept for an
- * hour after its end. */
+/* Long work with progress: it runs on a worker, the client asks how far it is. A job is known for
+ * an hour after its end, or until JOBS_MAX others came. Any thread. */
 struct api;
 struct jobs;
 struct job;
@@ -41,3 +41,5 @@ MUST_CHECK enum err jobs_show(struct jobs *jobs, uint64_t id, uint64_t from_line
                               json_t **ret_json);
 MUST_CHECK enum err jobs_cancel(struct jobs *jobs, uint64_t id);
 void jobs_cancel_all(struct jobs *jobs);
+/* Forget what ended more than JOB_KEEP_S ago; `now_ns` is the monotonic clock. */
+void jobs_tidy(struct jobs *jobs, uint64_t now_ns);

@@ -40,8 +40,7 @@ static enum err show(struct api_call *call, const char *name, json_t **ret_answe
     json_t *json = err == ERR_OK ? network_json(network) : NULL;
     free(network);
     TRY(err);
-    *ret_answer = json;
-    return json != NULL ? ERR_OK : ERR_NO_MEMORY;
+    return api_give(json, ret_answer);
 }
 
 static enum err add_network(void *ctx, const struct fleet_network *network,
@@ -51,11 +50,36 @@ static enum err add_network(void *ctx, const struct fleet_network *network,
     return json_array_append_new(ctx, network_json(network)) == 0 ? ERR_OK : ERR_NO_MEMORY;
 }
 
-static enum err list_networks(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
+static enum err list_all(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
 {
     AUTO(json_freep) json_t *list = json_array();
     TRY(fleet_network_list(&call->fleet, add_network, list, detail));
-    *ret_answer = json_pack("{s:O}", "networks", list);
+    return api_give(json_pack("{s:O}", "networks", list), ret_answer);
+}
+
+static enum err add_counts(struct api_call *call, json_t *network, struct err_detail *detail)
+{
+    uint64_t counts[3] = {0};
+    TRY(fleet_network_count(&call->fleet, json_string_value(json_object_get(network, "name")),
+                            detail, counts));
+    json_t *json = json_pack("{s:I s:I s:I}", "active", (json_int_t)counts[0], "revoked",
+                             (json_int_t)counts[1], "destroyed", (json_int_t)counts[2]);
+    return json_object_set_new(network, "nodes", json) == 0 ? ERR_OK : ERR_NO_MEMORY;
+}
+
+static enum err list_networks(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
+{
+    AUTO(json_freep) json_t *answer = NULL;
+    size_t i;
+    json_t *network;
+    TRY(list_all(call, &answer, detail));
+    json_array_foreach(json_object_get(answer, "networks"), i, network)
+    {
+        if (net_http_query(call->http, "counts") == NULL)
+            break;
+        TRY(add_counts(call, network, detail));
+    }
+    *ret_answer = TAKE(answer);
     return ERR_OK;
 }
 API_HANDLER(list_networks)
@@ -80,15 +104,11 @@ API_HANDLER(create_network)
 
 static enum err show_network(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
 {
-    const char *name = net_http_param(call->http, "name");
-    uint64_t counts[3] = {0};
-    TRY(show(call, name, ret_answer, detail));
-    if (net_http_query(call->http, "counts") == NULL)
-        return ERR_OK;
-    TRY(fleet_network_count(&call->fleet, name, detail, counts));
-    (void)json_object_set_new(*ret_answer, "nodes",
-                              json_pack("{s:I s:I s:I}", "active", (json_int_t)counts[0], "revoked",
-                                        (json_int_t)counts[1], "destroyed", (json_int_t)counts[2]));
+    AUTO(json_freep) json_t *answer = NULL;
+    TRY(show(call, net_http_param(call->http, "name"), &answer, detail));
+    if (net_http_query(call->http, "counts") != NULL)
+        TRY(add_counts(call, answer, detail));
+    *ret_answer = TAKE(answer);
     return ERR_OK;
 }
 API_HANDLER(show_network)
@@ -123,9 +143,9 @@ static enum err rotate_key(struct api_call *call, json_t **ret_answer, struct er
     TRY(api_number_optional(call, "activates", TIME_LAST, &activates, detail));
     TRY(fleet_network_rotate(&call->fleet, net_http_param(call->http, "name"), kind,
                              (int64_t)activates, detail, &version));
-    *ret_answer =
-        json_pack("{s:s s:I}", "key", fleet_key_kind_name(kind), "version", (json_int_t)version);
-    return ERR_OK;
+    return api_give(
+        json_pack("{s:s s:I}", "key", fleet_key_kind_name(kind), "version", (json_int_t)version),
+        ret_answer);
 }
 API_HANDLER(rotate_key)
 
@@ -211,17 +231,17 @@ static enum err import_gateway_keys(struct api_call *call, json_t **ret_answer,
                                                  .passphrase = bytes_str(passphrase)};
     struct fleet_gateway_result result;
     TRY(fleet_gateway_import(&call->fleet, &request, detail, &result));
-    *ret_answer =
-        json_pack("{s:s s:b s:I s:I}", "name", result.name, "created", result.created, "added",
-                  (json_int_t)result.added, "unchanged", (json_int_t)result.unchanged);
-    return ERR_OK;
+    return api_give(json_pack("{s:s s:b s:I s:I}", "name", result.name, "created", result.created,
+                              "added", (json_int_t)result.added, "unchanged",
+                              (json_int_t)result.unchanged),
+                    ret_answer);
 }
 API_HANDLER(import_gateway_keys)
 
 static enum err list_domains(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
 {
-    TRY(list_networks(call, ret_answer, detail));
-    AUTO(json_freep) json_t *networks = *ret_answer;
+    AUTO(json_freep) json_t *networks = NULL;
+    TRY(list_all(call, &networks, detail));
     json_t *list = json_array();
     size_t i;
     const json_t *network;
@@ -232,8 +252,7 @@ static enum err list_domains(struct api_call *call, json_t **ret_answer, struct 
                             json_object_get(network, "domain_version"), "resealing",
                             json_object_get(network, "resealing")));
     }
-    *ret_answer = json_pack("{s:o}", "domains", list);
-    return ERR_OK;
+    return api_give(json_pack("{s:o}", "domains", list), ret_answer);
 }
 API_HANDLER(list_domains)
 
@@ -263,7 +282,8 @@ static enum err rotate_domain_job(struct job *job, struct api *api, const struct
 
 static enum err rotate_domain(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
 {
-    (void)detail;
+    AUTO(json_freep) json_t *known = NULL;
+    TRY(show(call, net_http_param(call->http, "name"), &known, detail));
     (void)json_object_set_new(call->body, "network",
                               json_string(net_http_param(call->http, "name")));
     return api_start_job(call, "rotate-domain", rotate_domain_job, ret_answer);

@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "fleet/network.h"
 #include "fleet/node.h"
 
+#define REASON_MAX   120
 #define PAGE_MAX     10000
 #define PAGE_DEFAULT 100
 
@@ -59,8 +61,7 @@ static enum err list_nodes(struct api_call *call, json_t **ret_answer, struct er
                        id_bits);
     AUTO(json_freep) json_t *list = json_array();
     TRY(fleet_node_list(&call->fleet, &filter, add_node, list, detail));
-    *ret_answer = json_pack("{s:O s:i}", "nodes", list, "id_bits", (int)id_bits);
-    return ERR_OK;
+    return api_give(json_pack("{s:O s:i}", "nodes", list, "id_bits", (int)id_bits), ret_answer);
 }
 API_HANDLER(list_nodes)
 
@@ -102,10 +103,22 @@ static enum err show_node(struct api_call *call, json_t **ret_answer, struct err
         (void)json_object_set_new(json, "history", history_json(info));
     }
     free(info);
-    *ret_answer = json;
-    return err;
+    TRY(err);
+    return api_give(json, ret_answer);
 }
 API_HANDLER(show_node)
+
+/* It is shown at terminals, and audit records have a limit. */
+static enum err check_reason(const char *reason, struct err_detail *detail)
+{
+    if (strlen(reason) > REASON_MAX)
+        return err_set(detail, ERR_ARGUMENT, "field 'reason': at most %d bytes", REASON_MAX);
+    for (const char *c = reason; *c != '\0'; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            return err_set(detail, ERR_ARGUMENT, "field 'reason': no control characters");
+    }
+    return ERR_OK;
+}
 
 static enum err change_nodes(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
 {
@@ -126,14 +139,15 @@ static enum err change_nodes(struct api_call *call, json_t **ret_answer, struct 
     TRY(id_bits_of(call, network, &id_bits, detail));
     TRY(fleet_range_parse(bytes_str(ids), id_bits, &range, detail));
     if (reason != NULL) {
-        char note[256];
-        (void)snprintf(note, sizeof note, "%s %s in %s: %.120s", change, ids, network, reason);
+        char note[384];
+        TRY(check_reason(reason, detail));
+        (void)snprintf(note, sizeof note, "%s 0x%" PRIx64 "-0x%" PRIx64 " in %s: %s", change,
+                       range.first, range.last, network, reason);
         TRY(keeper_note(call->fleet.keeper, call->fleet.actor.name, note, detail));
     }
     TRY(fleet_node_change(&call->fleet, network, range, (enum fleet_node_change)step, detail,
                           &changed));
-    *ret_answer = json_pack("{s:I}", "changed", (json_int_t)changed);
-    return ERR_OK;
+    return api_give(json_pack("{s:I}", "changed", (json_int_t)changed), ret_answer);
 }
 API_HANDLER(change_nodes)
 

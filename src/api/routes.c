@@ -1,8 +1,17 @@
 #include "api/api.h"
 #include "api/resources.h"
 
+#define ROUTE(method, pattern, name, action, kind, body)                                           \
+    static void handle_##name(struct net_http_request *request, void *api)                         \
+    {                                                                                              \
+        api_dispatch(request, api, VAULT_##action, kind, api_do_##name);                           \
+    }
+API_ROUTES
+#undef ROUTE
+
 static const struct net_http_route routes[] = {
-#define ROUTE(method, pattern, name, body) {NET_HTTP_##method, pattern, handle_##name, body},
+#define ROUTE(method, pattern, name, action, kind, body)                                           \
+    {NET_HTTP_##method, pattern, handle_##name, body},
     API_ROUTES
 #undef ROUTE
 };

@@ -34,7 +34,6 @@ static json_t *keeper_json(const struct keeper_status *k)
 
 static enum err get_status(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
 {
-    TRY(vault_may(&call->fleet.actor, VAULT_STATUS, detail));
     const struct api_daemon *daemon = api_daemon(call->api);
     struct keeper_status keeper;
     struct fleet_counts counts = {0};
@@ -53,7 +52,7 @@ static enum err get_status(struct api_call *call, json_t **ret_answer, struct er
                   "gateways", (json_int_t)counts.peers, "nodes", (json_int_t)counts.nodes,
                   "revoked", (json_int_t)counts.revoked, "destroyed", (json_int_t)counts.destroyed);
     if (answer == NULL)
-        return ERR_INTERNAL;
+        return ERR_NO_MEMORY;
     (void)json_object_set_new(json_object_get(answer, "keeper"), "head",
                               json_of_hex(keeper.head, sizeof keeper.head));
     if (net_http_query(call->http, "token") != NULL) {
@@ -69,7 +68,6 @@ API_HANDLER(get_status)
 static enum err get_public_key(struct api_call *call, json_t **ret_answer,
                                struct err_detail *detail)
 {
-    TRY(vault_may(&call->fleet.actor, VAULT_STATUS, detail));
     AUTO(buf_done) struct buf spki = {0};
     AUTO(buf_done) struct buf pem = {0};
     AUTO(rsa_public_freep) struct rsa_public *key = NULL;
@@ -77,27 +75,24 @@ static enum err get_public_key(struct api_call *call, json_t **ret_answer,
     TRY(rsa_public_from_spki(buf_view(&spki), &key, detail));
     TRY(rsa_public_to_pem(key, &pem));
     struct bytes fingerprint = rsa_public_fingerprint(key);
-    *ret_answer = json_pack("{s:s# s:o s:I}", "pem", (const char *)pem.data, pem.len, "fingerprint",
-                            json_of_hex(fingerprint.data, fingerprint.len), "bits",
-                            (json_int_t)rsa_public_size(key) * 8);
-    return ERR_OK;
+    return api_give(json_pack("{s:s# s:o s:I}", "pem", (const char *)pem.data, pem.len,
+                              "fingerprint", json_of_hex(fingerprint.data, fingerprint.len), "bits",
+                              (json_int_t)rsa_public_size(key) * 8),
+                    ret_answer);
 }
 API_HANDLER(get_public_key)
 
 static enum err get_ca(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
 {
-    TRY(vault_may(&call->fleet.actor, VAULT_STATUS, detail));
     AUTO(buf_done) struct buf pem = {0};
     TRY(file_read(api_daemon(call->api)->ca_file, PEM_LEN_MAX, &pem, detail));
-    *ret_answer = json_pack("{s:s#}", "pem", (const char *)pem.data, pem.len);
-    return ERR_OK;
+    return api_give(json_pack("{s:s#}", "pem", (const char *)pem.data, pem.len), ret_answer);
 }
 API_HANDLER(get_ca)
 
 static enum err reload(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
 {
     (void)ret_answer;
-    TRY(vault_may(&call->fleet.actor, VAULT_NETWORK_MANAGE, detail));
     const struct api_daemon *daemon = api_daemon(call->api);
     return daemon->reload(daemon->ctx, detail);
 }

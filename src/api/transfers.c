@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,18 +23,15 @@ static enum err number_param(const struct api_call *call, uint64_t *ret_id,
 
 static enum err create_upload(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
 {
-    TRY(vault_may(&call->fleet.actor, VAULT_KEY_IMPORT, detail));
     uint64_t id = 0;
     TRY(spool_add(api_spool(call->api), &id, detail));
-    *ret_answer = json_pack("{s:I}", "upload", (json_int_t)id);
-    return ERR_OK;
+    return api_give(json_pack("{s:I}", "upload", (json_int_t)id), ret_answer);
 }
 API_HANDLER(create_upload)
 
 static enum err write_upload(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
 {
     (void)ret_answer;
-    TRY(vault_may(&call->fleet.actor, VAULT_KEY_IMPORT, detail));
     uint64_t id = 0, offset = 0;
     TRY(number_param(call, &id, detail));
     TRY(api_query_number(call, "offset", SPOOL_BYTES_MAX, 0, &offset, detail));
@@ -45,7 +43,7 @@ struct download {
     int fd;
 };
 
-static enum err read_download(void *ctx, uint8_t *to, size_t cap, size_t *ret_len)
+static enum err read_bytes(void *ctx, uint8_t *to, size_t cap, size_t *ret_len)
 {
     const struct download *download = ctx;
     ssize_t got;
@@ -65,10 +63,9 @@ static void close_download(void *ctx)
     free(download);
 }
 
-static enum err read_file(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
+static enum err read_download(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
 {
     (void)ret_answer;
-    TRY(vault_may(&call->fleet.actor, VAULT_KEY_EXPORT, detail));
     uint64_t id = 0;
     const char *part = net_http_query(call->http, "part");
     TRY(number_param(call, &id, detail));
@@ -78,43 +75,53 @@ static enum err read_file(struct api_call *call, json_t **ret_answer, struct err
     if (download == NULL)
         return ERR_NO_MEMORY;
     download->fd = file_take(&fd);
-    const struct net_http_source source = {read_download, close_download, download};
+    const struct net_http_source source = {read_bytes, close_download, download};
     net_http_stream(call->http, 200, "application/octet-stream", &source);
     return ERR_STREAMED;
 }
-API_HANDLER(read_file)
+API_HANDLER(read_download)
+
+static enum err remove_file(struct api_call *call, struct err_detail *detail)
+{
+    uint64_t id = 0;
+    TRY(number_param(call, &id, detail));
+    enum err err = spool_remove(api_spool(call->api), id);
+    return err == ERR_OK ? err : err_set(detail, err, "no file %" PRIu64, id);
+}
+
+static enum err delete_upload(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
+{
+    (void)ret_answer;
+    return remove_file(call, detail);
+}
+API_HANDLER(delete_upload)
 
 static enum err delete_download(struct api_call *call, json_t **ret_answer,
                                 struct err_detail *detail)
 {
     (void)ret_answer;
-    TRY(vault_may(&call->fleet.actor, VAULT_KEY_EXPORT, detail));
-    uint64_t id = 0;
-    TRY(number_param(call, &id, detail));
-    spool_remove(api_spool(call->api), id);
-    return ERR_OK;
+    return remove_file(call, detail);
 }
 API_HANDLER(delete_download)
 
 static enum err show_job(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
 {
-    TRY(vault_may(&call->fleet.actor, VAULT_STATUS, detail));
     uint64_t id = 0, from = 0;
     TRY(number_param(call, &id, detail));
     TRY(api_query_number(call, "from", INT64_MAX, 0, &from, detail));
     enum err err = jobs_show(api_jobs(call->api), id, from, ret_answer);
-    return err == ERR_NOT_FOUND ? err_set(detail, err, "no job %llu; jobs are known for an hour",
-                                          (unsigned long long)id)
-                                : err;
+    return err == ERR_NOT_FOUND
+               ? err_set(detail, err, "no job %" PRIu64 "; jobs are known for an hour", id)
+               : err;
 }
 API_HANDLER(show_job)
 
 static enum err cancel_job(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
 {
     (void)ret_answer;
-    TRY(vault_may(&call->fleet.actor, VAULT_NETWORK_MANAGE, detail));
     uint64_t id = 0;
     TRY(number_param(call, &id, detail));
-    return jobs_cancel(api_jobs(call->api), id);
+    enum err err = jobs_cancel(api_jobs(call->api), id);
+    return err == ERR_OK ? err : err_set(detail, err, "no job %" PRIu64, id);
 }
 API_HANDLER(cancel_job)

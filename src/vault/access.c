@@ -22,6 +22,7 @@ static const char *const action_names[VAULT_ACTION_COUNT] = {
     [VAULT_KEYRING_EXPORT] = "export a keyring",
     [VAULT_PEER_MANAGE] = "change gateways",
     [VAULT_DOMAIN_ROTATE] = "rotate domain keys",
+    [VAULT_BACKUP] = "back up the store",
 };
 
 struct vault_actor vault_actor_local(unsigned uid, unsigned daemon_uid)

@@ -24,6 +24,7 @@ enum vault_action {
     VAULT_KEYRING_EXPORT,
     VAULT_PEER_MANAGE,
     VAULT_DOMAIN_ROTATE,
+    VAULT_BACKUP, /* a copy of the store, all keys in it sealed */
     VAULT_ACTION_COUNT,
 };
 

@@ -83,7 +83,7 @@ static void print_place(const struct cli *cli, const json_t *record)
     const char *table = cli_text(record, "table");
     json_int_t row = cli_int(record, "row"), domain = cli_int(record, "domain");
     if (strcmp(table, "node") == 0)
-        cli_say(cli, "node 0x%08llx ", (unsigned long long)row);
+        cli_say(cli, "node %s ", cli_text(record, "node"));
     else if (*table != '\0')
         cli_say(cli, "%s version %" JSON_INTEGER_FORMAT " ", table, row);
     else if (row != 0)

@@ -279,6 +279,7 @@ static enum err start_api(struct engine *e, struct err_detail *detail)
                                               .config_path = c->config_path,
                                               .store_url = e->store_url,
                                               .audit_dir = e->audit_dir,
+                                              .backup_dir = e->backup_dir,
                                               .profile_file = e->profile_file,
                                               .ca_file = e->ca_file,
                                               .started = clock_now_s(),
@@ -384,6 +385,7 @@ static void on_control(void *ctx, unsigned ready)
 static void on_alive(void *ctx)
 {
     struct engine *e = ctx;
+    api_tidy(e->api);
     enum err err = control_tell(e->config->control, CONTROL_ALIVE, 0, NULL);
     if (err == ERR_CLOSED)
         stop(e, ERR_CLOSED);
