@@ -13,16 +13,17 @@
 
 #define PEM_MAX ((size_t)64 * 1024)
 
-static void print_verdict(struct cli *cli, const json_t *result)
+static void print_verdict(struct cli *cli, json_t *result)
 {
     if (result == NULL || cli_print_json(cli, result))
         return;
     const json_t *problem = json_object_get(result, "problem");
-    cli_say(cli, "%s records in %s segments, %s to %s\n", cli_grouped(cli_int(result, "records")),
-            cli_grouped(cli_int(result, "segments")), cli_text(result, "first_time"),
-            cli_text(result, "last_time"));
-    cli_say(cli, "%s signatures of the token; the last covers record %s\n",
-            cli_grouped(cli_int(result, "signatures")), cli_grouped(cli_int(result, "signed_seq")));
+    cli_say(cli, "%s in %s, %s to %s\n", cli_count(cli_int(result, "records"), "record", "records"),
+            cli_count(cli_int(result, "segments"), "segment", "segments"),
+            cli_text(result, "first_time"), cli_text(result, "last_time"));
+    cli_say(cli, "%s of the token; the last covers record %s\n",
+            cli_count(cli_int(result, "signatures"), "signature", "signatures"),
+            cli_grouped(cli_int(result, "signed_seq")));
     if (problem != NULL)
         cli_say(cli,
                 "WRONG: segment %" JSON_INTEGER_FORMAT ", offset %" JSON_INTEGER_FORMAT
@@ -50,7 +51,7 @@ static enum err verify_folder(struct cli *cli, const char *dir, json_t **ret_res
     }
     const struct rsa_public *const keys[] = {key};
     struct progress progress;
-    progress_begin(&progress);
+    progress_begin(&progress, cli);
     const struct audit_verify_options options = {.keys = keys,
                                                  .key_count = key != NULL ? 1 : 0,
                                                  .whole = true,
@@ -154,8 +155,10 @@ enum err command_audit_export(struct cli *cli)
     }
     if (!cli_print_json(cli, answer))
         cli_say(cli,
-                "%zu segments: %s\nverify them anywhere: claviger audit verify --directory %s "
+                "%s: %s\nverify them anywhere: claviger audit verify --directory %s "
                 "--key kms_key.pub.pem\n",
-                json_array_size(json_object_get(answer, "segments")), dir, dir);
+                cli_count((json_int_t)json_array_size(json_object_get(answer, "segments")),
+                          "segment", "segments"),
+                dir, dir);
     return ERR_OK;
 }

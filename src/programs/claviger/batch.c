@@ -36,13 +36,14 @@ enum err command_batch_list(struct cli *cli)
                                cli_text(batch, "source")};
         table_row(table, cells);
     }
-    table_print(table, stdout);
+    cli_table(cli, table);
     return ERR_OK;
 }
 
 static enum err fetch_all(struct cli *cli, uint64_t id, const char *path)
 {
-    static const char *const parts[] = {"", ".sig", ".manifest"};
+    /* the file itself last: where it is, all is */
+    static const char *const parts[] = {".sig", ".manifest", ""};
     char beside[PATH_MAX];
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
         if (snprintf(beside, sizeof beside, "%s%s", path, parts[i]) >= (int)sizeof beside)
@@ -72,10 +73,11 @@ enum err command_batch_export(struct cli *cli)
     TRY(err);
     if (!cli_print_json(cli, result))
         cli_say(cli,
-                "%s nodes of batch %s, encrypted to the key server: %s\nsignature: "
+                "%s of batch %s, encrypted to the key server: %s\nsignature: "
                 "%s.sig\nmanifest:  %s.manifest\n"
                 "next: take the three files to the operator\n",
-                cli_grouped(cli_int(result, "nodes")), cli_option(cli, "batch"), path, path, path);
+                cli_count(cli_int(result, "nodes"), "node", "nodes"), cli_option(cli, "batch"),
+                path, path, path);
     return ERR_OK;
 }
 
@@ -105,18 +107,20 @@ static enum err upload_all(struct cli *cli, json_t *spec)
 
 enum err command_batch_import(struct cli *cli)
 {
+    AUTO(json_freep)
     json_t *spec =
         json_pack("{s:s s:b s:b s:b}", "file", base_name(cli_arg(cli, 1)), "backup",
                   cli_option(cli, "backup") != NULL, "dry_run", cli_option(cli, "dry-run") != NULL,
                   "verbose", cli_option(cli, "verbose") != NULL);
-    enum err err = upload_all(cli, spec);
-    if (err != ERR_OK) {
-        json_decref(spec);
-        return err;
-    }
+    if (spec == NULL)
+        return err_set(&cli->detail, ERR_SYNTAX, "%s: not UTF-8 text", cli_arg(cli, 1));
     AUTO(json_freep) json_t *result = NULL;
-    err = cli_job(cli, spec, import_line, &result, "/v1/networks/%s/batches/import",
-                  cli_escape(cli_arg(cli, 0)));
+    enum err err = upload_all(cli, spec);
+    if (err == ERR_OK)
+        err = cli_job(cli, json_incref(spec), import_line, &result,
+                      "/v1/networks/%s/batches/import", cli_escape(cli_arg(cli, 0)));
+    if (err != ERR_OK)
+        cli_uploads_done(cli, spec);
     import_report(cli, result);
     return err;
 }

@@ -12,8 +12,9 @@
 struct cli {
     const struct options *options;
     struct net_client *client; /* made by the first call */
-    bool json;                 /* print answers as they came */
+    bool json;                 /* print one JSON document at the end, also on failure */
     bool quiet;
+    json_t *answer; /* what it is made of: cli_print_json */
     struct err_detail detail;
 };
 
@@ -47,6 +48,9 @@ MUST_CHECK enum err cli_download_fd(struct cli *cli, uint64_t id, const char *pa
 MUST_CHECK enum err cli_fetch(struct cli *cli, const char *resource, const char *path, mode_t mode);
 /* The daemon may forget it now. */
 void cli_download_done(struct cli *cli, uint64_t id);
+/* The uploads that a job's `spec` names ("upload", "upload_signature", "upload_manifest") are of no
+ * more use. */
+void cli_uploads_done(struct cli *cli, const json_t *spec);
 
 /* The passphrase from --passphrase-file, or asked for; twice where it is `fresh`. */
 MUST_CHECK enum err cli_passphrase(struct cli *cli, bool fresh, struct secret **ret_passphrase);
@@ -62,32 +66,36 @@ const char *cli_option(const struct cli *cli, const char *name);
 MUST_CHECK enum err cli_number(struct cli *cli, const char *name, uint64_t max, uint64_t fallback,
                                uint64_t *ret_number);
 
-/* Answers. With --json the answer is printed as it is, at the end, and the rest does nothing. */
-bool cli_print_json(const struct cli *cli, const json_t *answer);
-/* With --json: prints the answer, with "error" in it where the command failed; {} where it has
- * none.
- */
-void cli_finish_json(const struct cli *cli, enum err err);
+/* Answers. With --json true, and the answer (may be NULL) is printed as it is when the command
+ * ends, with "error" in it if it fails; the rest prints nothing then. */
+bool cli_print_json(struct cli *cli, json_t *answer);
+/* Ends the command: the JSON document, or the error for a person. Gives the exit status; frees what
+ * cli has. */
+int cli_finish(struct cli *cli, enum err err);
 __attribute__((format(printf, 2, 3))) void cli_say(const struct cli *cli, const char *format, ...);
 const char *cli_text(const json_t *object, const char *name); /* "" where absent */
 json_int_t cli_int(const json_t *object, const char *name);   /* 0 where absent */
-/* 1,234,567; in a buffer of the call's own (up to 8 live at a time). */
+/* 1,234,567; in a buffer of the call's own (the last 8 live). */
 const char *cli_grouped(json_int_t number);
+/* "1 node", "1,234 nodes"; the same kind of buffer. */
+const char *cli_count(json_int_t number, const char *one, const char *many);
 
 /* A table: column titles, then rows of cells, printed with widths that fit. */
 struct table;
 struct table *table_new(const char *const *titles, size_t columns);
 void table_row(struct table *table, const char *const *cells);
-void table_print(struct table *table, FILE *to); /* frees it */
+void table_print(struct table *table, FILE *to);            /* frees it */
+void cli_table(const struct cli *cli, struct table *table); /* the same, unless --quiet */
 void table_discard(struct table *table);
 
-/* Progress on standard error, where that is a terminal and the work takes longer than a second. */
+/* Progress on standard error, where that is a terminal and the work takes longer than a second;
+ * never with --quiet. */
 struct progress {
     uint64_t started_ns;
     uint64_t shown_ns;
     bool shown;
     bool terminal;
 };
-void progress_begin(struct progress *progress);
+void progress_begin(struct progress *progress, const struct cli *cli);
 void progress_show(struct progress *progress, const char *stage, uint64_t done, uint64_t total);
 void progress_end(struct progress *progress);

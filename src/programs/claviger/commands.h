@@ -34,6 +34,7 @@
     COMMAND("server public-key", command_server_public_key)                                        \
     COMMAND("server ca", command_server_ca)                                                        \
     COMMAND("server reload", command_server_reload)                                                \
+    COMMAND("server backup", command_server_backup)                                                \
     COMMAND("vault list", command_vault_list)                                                      \
     COMMAND("vault rotate", command_vault_rotate)                                                  \
     COMMAND("audit verify", command_audit_verify)                                                  \

@@ -163,7 +163,7 @@ enum err command_gateway_list(struct cli *cli)
                                networks, cli_text(gateway, "origin")};
         table_row(table, cells);
     }
-    table_print(table, stdout);
+    cli_table(cli, table);
     return ERR_OK;
 }
 

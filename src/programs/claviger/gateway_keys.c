@@ -84,9 +84,9 @@ enum err command_network_import_gateway_keys(struct cli *cli)
     TRY(cli_call(cli, NET_HTTP_POST, body, &answer, "/v1/networks/%s/gateway-keys/import",
                  cli_escape(cli_arg(cli, 0))));
     if (!cli_print_json(cli, answer))
-        cli_say(cli, "network '%s' is %s: %s key versions added, %s were here already\n",
-                cli_text(answer, "name"),
+        cli_say(cli, "network '%s' is %s: %s added, %s here already\n", cli_text(answer, "name"),
                 json_is_true(json_object_get(answer, "created")) ? "made" : "updated",
-                cli_grouped(cli_int(answer, "added")), cli_grouped(cli_int(answer, "unchanged")));
+                cli_count(cli_int(answer, "added"), "key version", "key versions"),
+                cli_grouped(cli_int(answer, "unchanged")));
     return ERR_OK;
 }

@@ -14,13 +14,13 @@ void import_line(struct cli *cli, const json_t *line)
                   *text != '\0' ? ": " : "", text);
 }
 
-void import_report(struct cli *cli, const json_t *result)
+void import_report(struct cli *cli, json_t *result)
 {
     if (result == NULL || cli_print_json(cli, result))
         return;
-    cli_say(cli, "%s lines: %s new, %s unchanged, %s reprovisioned, %s refused\n",
-            cli_grouped(cli_int(result, "lines")), cli_grouped(cli_int(result, "new")),
-            cli_grouped(cli_int(result, "unchanged")),
+    cli_say(cli, "%s: %s new, %s unchanged, %s reprovisioned, %s refused\n",
+            cli_count(cli_int(result, "lines"), "line", "lines"),
+            cli_grouped(cli_int(result, "new")), cli_grouped(cli_int(result, "unchanged")),
             cli_grouped(cli_int(result, "reprovisioned")), cli_grouped(cli_int(result, "refused")));
     if (json_object_get(result, "backup") != NULL)
         cli_say(cli, "sealed copy of what was here before: %s\n", cli_text(result, "backup"));

@@ -112,9 +112,9 @@ enum err command_keyring_export(struct cli *cli)
     TRY(decrypt_file(key, ciphertext, path, &cli->detail));
     if (!cli_print_json(cli, result))
         cli_say(cli,
-                "keyring of '%s' with %s nodes, in plaintext: %s (mode 0600)\nkeep it no longer "
+                "keyring of '%s' with %s, in plaintext: %s (mode 0600)\nkeep it no longer "
                 "than you need it\n",
-                cli_arg(cli, 0), cli_grouped(cli_int(result, "nodes")), path);
+                cli_arg(cli, 0), cli_count(cli_int(result, "nodes"), "node", "nodes"), path);
     return ERR_OK;
 }
 
@@ -182,17 +182,19 @@ static enum err fill_spec(struct cli *cli, json_t *spec)
 enum err command_keyring_import(struct cli *cli)
 {
     const char *slash = strrchr(cli_arg(cli, 1), '/');
+    AUTO(json_freep)
     json_t *spec = json_pack("{s:s s:b s:b}", "file", slash != NULL ? slash + 1 : cli_arg(cli, 1),
                              "dry_run", cli_option(cli, "dry-run") != NULL, "verbose",
                              cli_option(cli, "verbose") != NULL);
-    enum err err = fill_spec(cli, spec);
-    if (err != ERR_OK) {
-        json_decref(spec);
-        return err;
-    }
+    if (spec == NULL)
+        return err_set(&cli->detail, ERR_SYNTAX, "%s: not UTF-8 text", cli_arg(cli, 1));
     AUTO(json_freep) json_t *result = NULL;
-    err = cli_job(cli, spec, import_line, &result, "/v1/networks/%s/keyring/import",
-                  cli_escape(cli_arg(cli, 0)));
+    enum err err = fill_spec(cli, spec);
+    if (err == ERR_OK)
+        err = cli_job(cli, json_incref(spec), import_line, &result,
+                      "/v1/networks/%s/keyring/import", cli_escape(cli_arg(cli, 0)));
+    if (err != ERR_OK)
+        cli_uploads_done(cli, spec);
     import_report(cli, result);
     return err;
 }

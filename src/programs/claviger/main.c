@@ -22,15 +22,6 @@ static cli_fn *find(const char *name)
     return NULL;
 }
 
-static void print_failure(const struct cli *cli, enum err err)
-{
-    const struct err_row *row = err_row(err);
-    const char *detail = cli->detail.text;
-    (void)fprintf(stderr, "claviger: %s%s%s\n", row->text, *detail != '\0' ? ": " : "", detail);
-    if (*row->hint != '\0')
-        (void)fprintf(stderr, "hint: %s\n", row->hint);
-}
-
 int main(int argc, char **argv)
 {
     struct options options;
@@ -42,10 +33,5 @@ int main(int argc, char **argv)
     struct cli cli = {.options = &options,
                       .json = options_has(&options, "json"),
                       .quiet = options_has(&options, "quiet")};
-    enum err err = fn(&cli);
-    cli_finish_json(&cli, err);
-    if (err != ERR_OK)
-        print_failure(&cli, err);
-    net_client_free(cli.client);
-    return (int)exit_status_of(err);
+    return cli_finish(&cli, fn(&cli));
 }

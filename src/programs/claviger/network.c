@@ -33,10 +33,7 @@ static void print_network(const struct cli *cli, const json_t *network)
         table_row(table, cells);
     }
     cli_say(cli, "\n");
-    if (cli->quiet)
-        table_discard(table);
-    else
-        table_print(table, stdout);
+    cli_table(cli, table);
 }
 
 enum err command_network_create(struct cli *cli)
@@ -67,21 +64,28 @@ enum err command_network_create(struct cli *cli)
 enum err command_network_list(struct cli *cli)
 {
     AUTO(json_freep) json_t *answer = NULL;
-    TRY(cli_call(cli, NET_HTTP_GET, NULL, &answer, "/v1/networks"));
+    bool counts = cli_option(cli, "counts") != NULL;
+    TRY(cli_call(cli, NET_HTTP_GET, NULL, &answer, "/v1/networks%s", counts ? "?counts" : ""));
     if (cli_print_json(cli, answer))
         return ERR_OK;
-    static const char *const titles[] = {"network", "realm", "ids", "created"};
-    struct table *table = table_new(titles, ARRAY_LEN(titles));
+    static const char *const titles[] = {"network", "realm",   "ids",      "created",
+                                         "active",  "revoked", "destroyed"};
+    struct table *table = table_new(titles, ARRAY_LEN(titles) - (counts ? 0 : 3));
     size_t i;
     const json_t *network;
     json_array_foreach(json_object_get(answer, "networks"), i, network)
     {
-        const char *cells[] = {cli_text(network, "name"), cli_text(network, "realm"),
+        const json_t *nodes = json_object_get(network, "nodes");
+        const char *cells[] = {cli_text(network, "name"),
+                               cli_text(network, "realm"),
                                cli_int(network, "id_bits") == 64 ? "64 bits" : "32 bits",
-                               cli_text(network, "created")};
+                               cli_text(network, "created"),
+                               cli_grouped(cli_int(nodes, "active")),
+                               cli_grouped(cli_int(nodes, "revoked")),
+                               cli_grouped(cli_int(nodes, "destroyed"))};
         table_row(table, cells);
     }
-    table_print(table, stdout);
+    cli_table(cli, table);
     return ERR_OK;
 }
 
@@ -103,8 +107,10 @@ static enum err parse_time(struct cli *cli, const char *text, json_int_t *ret_se
         struct tm tm = {0};
         const char *end = strptime(text, formats[i], &tm);
         if (end != NULL && *end == '\0') {
-            *ret_seconds = timegm(&tm);
-            return ERR_OK;
+            struct tm real = tm;
+            *ret_seconds = timegm(&real);
+            if (real.tm_mday == tm.tm_mday) /* no 31st of February */
+                return ERR_OK;
         }
     }
     return err_set(&cli->detail, ERR_ARGUMENT,

@@ -17,8 +17,8 @@ enum err command_node_generate(struct cli *cli)
     AUTO(json_freep) json_t *result = NULL;
     TRY(cli_job(cli, spec, NULL, &result, "/v1/networks/%s/nodes", cli_escape(cli_arg(cli, 0))));
     if (!cli_print_json(cli, result))
-        cli_say(cli, "batch %" PRIu64 " of '%s': %s nodes made, %s reprovisioned\n", batch,
-                cli_arg(cli, 0), cli_grouped(cli_int(result, "created")),
+        cli_say(cli, "batch %" PRIu64 " of '%s': %s made, %s reprovisioned\n", batch,
+                cli_arg(cli, 0), cli_count(cli_int(result, "created"), "node", "nodes"),
                 cli_grouped(cli_int(result, "reprovisioned")));
     return ERR_OK;
 }
@@ -34,14 +34,17 @@ static bool next_id(const char *id, char *to, size_t cap)
     return true;
 }
 
-static enum err get_page(struct cli *cli, const char *from, uint64_t limit, json_t **ret_answer)
+static enum err get_page(struct cli *cli, const char *from, uint64_t batch, uint64_t limit,
+                         json_t **ret_answer)
 {
-    const char *batch = cli_option(cli, "batch"), *state = cli_option(cli, "state");
+    const char *state = cli_option(cli, "state");
+    char by_batch[32] = "";
+    if (cli_option(cli, "batch") != NULL)
+        (void)snprintf(by_batch, sizeof by_batch, "&batch=%" PRIu64, batch);
     return cli_call(cli, NET_HTTP_GET, NULL, ret_answer,
-                    "/v1/networks/%s/nodes?limit=%" PRIu64 "%s%s%s%s%s%s",
-                    cli_escape(cli_arg(cli, 0)), limit, from != NULL ? "&from=" : "",
-                    from != NULL ? cli_escape(from) : "", batch != NULL ? "&batch=" : "",
-                    batch != NULL ? cli_escape(batch) : "", state != NULL ? "&state=" : "",
+                    "/v1/networks/%s/nodes?limit=%" PRIu64 "%s%s%s%s%s",
+                    cli_escape(cli_arg(cli, 0)), limit, by_batch, from != NULL ? "&from=" : "",
+                    from != NULL ? cli_escape(from) : "", state != NULL ? "&state=" : "",
                     state != NULL ? cli_escape(state) : "");
 }
 
@@ -73,7 +76,7 @@ enum err command_node_list(struct cli *cli)
     for (;;) {
         uint64_t wanted = limit == 0 || limit - shown > PAGE ? PAGE : limit - shown;
         AUTO(json_freep) json_t *answer = NULL;
-        TRY(get_page(cli, start, wanted, &answer));
+        TRY(get_page(cli, start, batch, wanted, &answer));
         const json_t *nodes = json_object_get(answer, "nodes");
         size_t len = json_array_size(nodes);
         if (all != NULL)
@@ -104,10 +107,10 @@ enum err command_node_show(struct cli *cli)
         return ERR_OK;
     cli_say(cli,
             "node       %s\nstate      %s\nbatch      %" JSON_INTEGER_FORMAT
-            "\nreprovisioned %" JSON_INTEGER_FORMAT " times\nwritten    %s by %s (%s)\n",
+            "\ncount      reprovisioned %s\nwritten    %s by %s (%s)\n",
             cli_text(answer, "id"), cli_text(answer, "state"), cli_int(answer, "batch"),
-            cli_int(answer, "reprovisioned"), cli_text(answer, "written"),
-            cli_text(answer, "actor"), cli_text(answer, "operation"));
+            cli_count(cli_int(answer, "reprovisioned"), "time", "times"),
+            cli_text(answer, "written"), cli_text(answer, "actor"), cli_text(answer, "operation"));
     size_t i;
     const json_t *version;
     json_array_foreach(json_object_get(answer, "history"), i, version)
@@ -131,8 +134,8 @@ static enum err change(struct cli *cli, const char *step, const char *done)
     TRY(cli_call(cli, NET_HTTP_POST, body, &answer, "/v1/networks/%s/nodes/change",
                  cli_escape(cli_arg(cli, 0))));
     if (!cli_print_json(cli, answer))
-        cli_say(cli, "%s of '%s': %s nodes %s\n", cli_arg(cli, 1), cli_arg(cli, 0),
-                cli_grouped(cli_int(answer, "changed")), done);
+        cli_say(cli, "%s of '%s': %s %s\n", cli_arg(cli, 1), cli_arg(cli, 0),
+                cli_count(cli_int(answer, "changed"), "node", "nodes"), done);
     return ERR_OK;
 }
 

@@ -8,30 +8,44 @@
 
 #define COLUMNS_MAX 12
 
-/* Printed when the command has ended, so that standard output is one JSON document in any case. */
-static json_t *held;
-
-bool cli_print_json(const struct cli *cli, const json_t *answer)
+bool cli_print_json(struct cli *cli, json_t *answer)
 {
     if (!cli->json)
         return false;
-    json_decref(held);
-    held = json_incref((json_t *)(uintptr_t)answer);
+    json_decref(cli->answer);
+    cli->answer = json_incref(answer);
     return true;
 }
 
-void cli_finish_json(const struct cli *cli, enum err err)
+static void print_document(const struct cli *cli, enum err err)
 {
-    if (!cli->json)
-        return;
-    if (held == NULL)
-        held = json_object();
+    AUTO(json_freep) json_t *json = json_incref(cli->answer);
+    if (json == NULL)
+        json = json_object(); /* nothing to tell but its end */
     if (err != ERR_OK)
-        (void)json_object_set_new(held, "error", json_of_error(err, &cli->detail));
-    (void)json_dumpf(held, stdout, JSON_INDENT(2));
+        (void)json_object_set_new(json, "error", json_of_error(err, &cli->detail));
+    (void)json_dumpf(json, stdout, JSON_INDENT(2));
     (void)printf("\n");
-    json_decref(held);
-    held = NULL;
+}
+
+int cli_finish(struct cli *cli, enum err err)
+{
+    if (cli->json)
+        print_document(cli, err);
+    if ((fflush(stdout) != 0 || ferror(stdout)) && err == ERR_OK)
+        err = err_errno(&cli->detail, "can't write to standard output");
+    if (err != ERR_OK) {
+        const struct err_row *row = err_row(err);
+        const char *detail = cli->detail.text;
+        (void)fprintf(stderr, "claviger: %s%s%s\n", row->text, *detail != '\0' ? ": " : "", detail);
+        if (*row->hint != '\0')
+            (void)fprintf(stderr, "hint: %s\n", row->hint);
+    }
+    json_decref(cli->answer);
+    cli->answer = NULL;
+    net_client_free(cli->client);
+    cli->client = NULL;
+    return (int)exit_status_of(err);
 }
 
 void cli_say(const struct cli *cli, const char *format, ...)
@@ -55,12 +69,19 @@ json_int_t cli_int(const json_t *object, const char *name)
     return json_integer_value(json_object_get(object, name));
 }
 
+#define TEXT_CAP 64
+
+static char *next_text(void)
+{
+    static char texts[16][TEXT_CAP];
+    static unsigned next;
+    return texts[next++ % ARRAY_LEN(texts)];
+}
+
 const char *cli_grouped(json_int_t number)
 {
-    static char texts[8][32];
-    static unsigned next;
     char digits[24];
-    char *text = texts[next++ % ARRAY_LEN(texts)];
+    char *text = next_text();
     int len = snprintf(digits, sizeof digits, "%lld", (long long)number);
     char *at = text;
     for (int i = 0; i < len; i++) {
@@ -69,6 +90,13 @@ const char *cli_grouped(json_int_t number)
         *at++ = digits[i];
     }
     *at = '\0';
+    return text;
+}
+
+const char *cli_count(json_int_t number, const char *one, const char *many)
+{
+    char *text = next_text();
+    (void)snprintf(text, TEXT_CAP, "%s %s", cli_grouped(number), number == 1 ? one : many);
     return text;
 }
 
@@ -127,6 +155,14 @@ void table_print(struct table *table, FILE *to)
         (void)fprintf(to, "\n");
     }
     table_discard(table);
+}
+
+void cli_table(const struct cli *cli, struct table *table)
+{
+    if (cli->quiet)
+        table_discard(table);
+    else
+        table_print(table, stdout);
 }
 
 void table_discard(struct table *table)

@@ -9,9 +9,10 @@
 #define SECOND    UINT64_C(1000000000)
 #define BAR_CELLS 30
 
-void progress_begin(struct progress *p)
+void progress_begin(struct progress *p, const struct cli *cli)
 {
-    *p = (struct progress){.started_ns = clock_mono_ns(), .terminal = isatty(STDERR_FILENO) == 1};
+    *p = (struct progress){.started_ns = clock_mono_ns(),
+                           .terminal = !cli->quiet && isatty(STDERR_FILENO) == 1};
 }
 
 static void print_left(uint64_t elapsed_ns, uint64_t done, uint64_t total)

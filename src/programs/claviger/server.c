@@ -40,6 +40,26 @@ enum err command_server_reload(struct cli *cli)
     return ERR_OK;
 }
 
+/* With --output the copy is made for that file alone; else it stays at the server. */
+enum err command_server_backup(struct cli *cli)
+{
+    const char *path = cli_option(cli, "output");
+    AUTO(json_freep) json_t *result = NULL;
+    TRY(cli_job(cli, json_pack("{s:b}", "download", path != NULL), NULL, &result, "/v1/backup"));
+    if (path != NULL) {
+        uint64_t id = (uint64_t)cli_int(result, "download");
+        enum err err = cli_download(cli, id, "", path, 0600);
+        cli_download_done(cli, id);
+        TRY(err);
+        (void)json_object_del(result, "download");
+        (void)json_object_set_new(result, "path", json_string(path));
+    }
+    if (!cli_print_json(cli, result))
+        cli_say(cli, "copy of the store, %s: %s\nit opens with this server's token only\n",
+                cli_count(cli_int(result, "bytes"), "byte", "bytes"), cli_text(result, "path"));
+    return ERR_OK;
+}
+
 enum err command_vault_list(struct cli *cli)
 {
     AUTO(json_freep) json_t *answer = NULL;
@@ -61,7 +81,7 @@ enum err command_vault_list(struct cli *cli)
                                    : "all records are under it"};
         table_row(table, cells);
     }
-    table_print(table, stdout);
+    cli_table(cli, table);
     return ERR_OK;
 }
 

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api/json.h"
 #include "base/file.h"
 #include "programs/claviger/cli.h"
 #include "programs/common/prompt.h"
@@ -120,8 +121,8 @@ enum err cli_call(struct cli *cli, enum net_http_method method, json_t *body, js
 }
 
 /* One look at the job; its new lines are handed on. */
-static enum err poll_job(struct cli *cli, json_int_t id, json_int_t *next, cli_line_fn *line,
-                         json_t **ret_job)
+static enum err poll_job(struct cli *cli, json_int_t id, json_int_t *next,
+                         struct progress *progress, cli_line_fn *line, json_t **ret_job)
 {
     json_t *job = NULL;
     TRY(cli_call(cli, NET_HTTP_GET, NULL, &job,
@@ -130,8 +131,10 @@ static enum err poll_job(struct cli *cli, json_int_t id, json_int_t *next, cli_l
     const json_t *item;
     json_array_foreach(json_object_get(job, "lines"), i, item)
     {
-        if (line != NULL)
-            line(cli, item);
+        if (line == NULL)
+            continue;
+        progress_end(progress); /* the line takes its place */
+        line(cli, item);
     }
     *next = cli_int(job, "next");
     *ret_job = job;
@@ -149,31 +152,39 @@ static enum err job_error(struct cli *cli, const json_t *error)
     return err_set(&cli->detail, err, "%s", cli_text(error, "detail"));
 }
 
-static enum err follow_job(struct cli *cli, json_int_t id, cli_line_fn *line, json_t **ret_result)
+/* Says that `resource` is of no more use; where that fails the daemon finds out by itself. */
+static void give_up(struct cli *cli, const char *resource, json_int_t id)
 {
-    struct progress progress;
-    progress_begin(&progress);
+    struct err_detail before = cli->detail;
+    enum err err =
+        cli_call(cli, NET_HTTP_DELETE, NULL, NULL, "/v1/%s/%" JSON_INTEGER_FORMAT, resource, id);
+    (void)err;
+    cli->detail = before;
+}
+
+static enum err follow_job(struct cli *cli, json_int_t id, struct progress *progress,
+                           cli_line_fn *line, json_t **ret_result)
+{
     json_int_t next = 0;
     unsigned wait_ms = 5;
     bool cancelled = false;
     for (;;) {
-        json_t *job = NULL;
-        TRY(poll_job(cli, id, &next, line, &job));
+        AUTO(json_freep) json_t *job = NULL;
+        enum err err = poll_job(cli, id, &next, progress, line, &job);
+        if (err != ERR_OK && err != ERR_BUSY) /* busy with others; the job goes on meanwhile */
+            return err;
         const char *state = cli_text(job, "state");
         bool failed = strcmp(state, "failed") == 0;
         if (failed || strcmp(state, "done") == 0) {
-            progress_end(&progress);
             *ret_result = json_incref(json_object_get(job, "result"));
-            enum err err = failed ? job_error(cli, json_object_get(job, "error")) : ERR_OK;
-            json_decref(job);
-            return err;
+            return failed ? job_error(cli, json_object_get(job, "error")) : ERR_OK;
         }
-        progress_show(&progress, cli_text(job, "stage"), (uint64_t)cli_int(job, "done"),
-                      (uint64_t)cli_int(job, "total"));
-        json_decref(job);
+        if (err == ERR_OK)
+            progress_show(progress, cli_text(job, "stage"), (uint64_t)cli_int(job, "done"),
+                          (uint64_t)cli_int(job, "total"));
         if (interrupted != 0 && !cancelled) {
             cancelled = true;
-            TRY(cli_call(cli, NET_HTTP_DELETE, NULL, NULL, "/v1/jobs/%" JSON_INTEGER_FORMAT, id));
+            give_up(cli, "jobs", id);
         }
         const struct timespec pause = {.tv_nsec = (long)wait_ms * 1000000};
         (void)nanosleep(&pause, NULL);
@@ -198,14 +209,21 @@ enum err cli_job(struct cli *cli, json_t *spec, cli_line_fn *line, json_t **ret_
     json_int_t id = cli_int(started, "job");
     json_decref(started);
     const struct sigaction action = {.sa_handler = on_interrupt};
-    (void)sigaction(SIGINT, &action, NULL);
-    return follow_job(cli, id, line, ret_result);
+    struct sigaction before;
+    struct progress progress;
+    (void)sigaction(SIGINT, &action, &before);
+    progress_begin(&progress, cli);
+    err = follow_job(cli, id, &progress, line, ret_result);
+    progress_end(&progress);
+    (void)sigaction(SIGINT, &before, NULL);
+    return err;
 }
 
 /* A file on its way and how far it is. */
 struct transfer {
     struct progress progress;
     int fd;
+    bool failed; /* the file here, not the daemon */
 };
 
 static void show_transfer(void *ctx, uint64_t done, uint64_t total)
@@ -224,12 +242,17 @@ enum err cli_upload_fd(struct cli *cli, int fd, uint64_t *ret_id)
     (void)snprintf(path, sizeof path, "/v1/uploads/%" JSON_INTEGER_FORMAT, id);
     AUTO(net_client_answer_done) struct net_client_answer answer = {0};
     struct transfer transfer = {.fd = fd};
-    progress_begin(&transfer.progress);
+    progress_begin(&transfer.progress, cli);
     enum err err =
         net_client_upload(cli->client, path, fd, show_transfer, &transfer, &answer, &cli->detail);
     progress_end(&transfer.progress);
-    TRY(err);
-    TRY(parse_answer(cli, &answer, NULL));
+    err = transport(cli, err);
+    if (err == ERR_OK)
+        err = parse_answer(cli, &answer, NULL);
+    if (err != ERR_OK) {
+        give_up(cli, "uploads", id);
+        return err;
+    }
     *ret_id = (uint64_t)id;
     return ERR_OK;
 }
@@ -244,8 +267,10 @@ enum err cli_upload(struct cli *cli, const char *path, uint64_t *ret_id)
 
 static enum err write_piece(void *ctx, struct bytes piece, struct err_detail *detail)
 {
-    const struct transfer *transfer = ctx;
-    return file_write_all(transfer->fd, piece, detail);
+    struct transfer *transfer = ctx;
+    enum err err = file_write_all(transfer->fd, piece, detail);
+    transfer->failed = err != ERR_OK;
+    return err;
 }
 
 static enum err fetch(struct cli *cli, const char *resource, int fd)
@@ -253,11 +278,11 @@ static enum err fetch(struct cli *cli, const char *resource, int fd)
     TRY(connect_daemon(cli));
     AUTO(net_client_answer_done) struct net_client_answer answer = {0};
     struct transfer transfer = {.fd = fd};
-    progress_begin(&transfer.progress);
+    progress_begin(&transfer.progress, cli);
     enum err err = net_client_download(cli->client, resource, write_piece, show_transfer, &transfer,
                                        &answer, &cli->detail);
     progress_end(&transfer.progress);
-    TRY(err);
+    TRY(transfer.failed ? err : transport(cli, err));
     return answer.err != ERR_OK ? refusal(cli, &answer) : ERR_OK;
 }
 
@@ -302,10 +327,16 @@ enum err cli_download_fd(struct cli *cli, uint64_t id, const char *part, int fd)
 
 void cli_download_done(struct cli *cli, uint64_t id)
 {
-    /* where this fails the daemon forgets it after an hour */
-    struct err_detail before = cli->detail;
-    if (cli_call(cli, NET_HTTP_DELETE, NULL, NULL, "/v1/downloads/%" PRIu64, id) != ERR_OK)
-        cli->detail = before;
+    give_up(cli, "downloads", (json_int_t)id);
+}
+
+void cli_uploads_done(struct cli *cli, const json_t *spec)
+{
+    static const char *const fields[] = {"upload", "upload_signature", "upload_manifest"};
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        if (json_object_get(spec, fields[i]) != NULL)
+            give_up(cli, "uploads", cli_int(spec, fields[i]));
+    }
 }
 
 enum err cli_passphrase(struct cli *cli, bool fresh, struct secret **ret_passphrase)
@@ -359,7 +390,9 @@ enum err cli_number(struct cli *cli, const char *name, uint64_t max, uint64_t fa
     }
     char *end = NULL;
     errno = 0;
-    unsigned long long number = strtoull(text, &end, 0);
+    /* no octal numbers: 010 is ten */
+    bool is_hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+    unsigned long long number = strtoull(text, &end, is_hex ? 16 : 10);
     if (errno != 0 || end == text || *end != '\0' || *text == '-' || number > max)
         return err_set(&cli->detail, ERR_ARGUMENT, "--%s %s: a number up to %" PRIu64 " is wanted",
                        name, text, max);

@@ -40,17 +40,19 @@ enum err command_status(struct cli *cli)
         cli_say(cli, "%-10s %s, schema %" JSON_INTEGER_FORMAT ", %s bytes\n", "store",
                 cli_text(store, "url"), cli_int(store, "schema"),
                 cli_grouped(cli_int(store, "bytes")));
-        cli_say(cli, "%-10s %s records, head %.16s\n", "audit",
-                cli_grouped(cli_int(keeper, "records")), cli_text(keeper, "head"));
-        cli_say(cli, "%-10s %s domains; %s keys released, %s refused\n", "keeper",
-                cli_grouped(cli_int(keeper, "domains")), cli_grouped(cli_int(keeper, "released")),
+        cli_say(cli, "%-10s %s, head %.16s\n", "audit",
+                cli_count(cli_int(keeper, "records"), "record", "records"),
+                cli_text(keeper, "head"));
+        cli_say(cli, "%-10s %s; %s released, %s refused\n", "keeper",
+                cli_count(cli_int(keeper, "domains"), "domain", "domains"),
+                cli_count(cli_int(keeper, "released"), "key", "keys"),
                 cli_grouped(cli_int(keeper, "refused")));
         print_services(cli, json_object_get(answer, "services"));
-        cli_say(cli, "%-10s %s networks, %s nodes (%s revoked, %s destroyed), %s gateways\n",
-                "counts", cli_grouped(cli_int(counts, "networks")),
-                cli_grouped(cli_int(counts, "nodes")), cli_grouped(cli_int(counts, "revoked")),
-                cli_grouped(cli_int(counts, "destroyed")),
-                cli_grouped(cli_int(counts, "gateways")));
+        cli_say(cli, "%-10s %s, %s (%s revoked, %s destroyed), %s\n", "counts",
+                cli_count(cli_int(counts, "networks"), "network", "networks"),
+                cli_count(cli_int(counts, "nodes"), "node", "nodes"),
+                cli_grouped(cli_int(counts, "revoked")), cli_grouped(cli_int(counts, "destroyed")),
+                cli_count(cli_int(counts, "gateways"), "gateway", "gateways"));
         if (token)
             print_token(cli, keeper);
     }
