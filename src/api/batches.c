@@ -247,6 +247,8 @@ static enum err start_import(struct api_call *call, bool keyring, json_t **ret_a
     TRY(check_flags(call, detail));
     if (keyring) {
         TRY(api_text_optional(call, "realm", &text, detail));
+        if (text == NULL) /* else it may be made */
+            TRY(check_network(call, detail));
         TRY(api_text_optional(call, "passphrase", &text, detail));
         TRY(api_number_optional(call, "id_bits", 64, &id, detail));
         TRY(api_number_optional(call, "upload_signature", INT64_MAX, &id, detail));

@@ -23,24 +23,22 @@ static int print_width(void)
 static void print_wrapped(const char *text, int indent, int column)
 {
     int width = print_width();
+    bool blank = false; /* before the next word, unless that begins a line */
     while (*text != '\0') {
         int word = (int)strcspn(text, " \n");
-        if (column + word + 1 > width && column > indent) {
+        if (column + blank + word > width && column > indent) {
             (void)printf("\n");
             column = 0;
+            blank = false;
         }
         if (column < indent) {
             (void)printf("%*s", indent - column, "");
             column = indent;
         }
-        (void)printf("%.*s", word, text);
-        column += word;
+        column += printf("%s%.*s", blank ? " " : "", word, text);
+        blank = true;
         text += word;
-        if (*text != '\0') {
-            (void)printf(" ");
-            column++;
-            text++;
-        }
+        text += *text != '\0';
     }
     (void)printf("\n");
 }
@@ -86,8 +84,8 @@ static void print_program_help(const struct program_row *program)
 
 static void print_command_help(const struct program_row *program, const struct command_row *command)
 {
-    (void)printf("%s %s: %s\n\nusage: %s %s [options] %s\n\n", program->name, command->name,
-                 command->about, program->name, command->name, command->args);
+    print_wrapped(command->about, 0, printf("%s %s: ", program->name, command->name));
+    (void)printf("\nusage: %s %s [options] %s\n\n", program->name, command->name, command->args);
     if (*command->detail != '\0') {
         print_wrapped(command->detail, 0, 0);
         (void)printf("\n");
