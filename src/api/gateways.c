@@ -166,7 +166,8 @@ static enum err sign_by_ca(void *arg, const uint8_t digest[32], struct buf *to,
 static enum err read_pem(const char *label, struct bytes pem, struct buf *der,
                          struct err_detail *detail)
 {
-    return pem_decode(label, &pem, der, detail);
+    enum err err = pem_decode(label, &pem, der, detail);
+    return err == ERR_NOT_FOUND ? err_set(detail, ERR_SYNTAX, "a PEM %s is wanted", label) : err;
 }
 
 static enum err note_certificate(struct api_call *call, const char *host, struct bytes der,

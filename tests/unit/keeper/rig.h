@@ -11,7 +11,7 @@
 /* A keeper as a thread, with a chain in a temporary folder, a token in software and some engine
  * threads' connections; one domain (7) is loaded. */
 
-#define RIG_CONNS  3
+#define RIG_CONNS  5
 #define RIG_DOMAIN 7
 #define RIG_NAME   "network/7"
 #define RIG_ACTOR  "cli:test"

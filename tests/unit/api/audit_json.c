@@ -1,0 +1,97 @@
+#include "api/audit_json.h"
+
+#include <string.h>
+
+#include "../keeper/rig.h"
+#include "api/json.h"
+
+#define NODE UINT64_C(0xfedcba9876543210) /* beyond what a JSON number holds */
+
+static struct rig rig;
+
+static int begin(void **state)
+{
+    (void)state;
+    rig_begin(&rig, NULL);
+    for (unsigned i = 0; i < 30; i++)
+        assert_ok(
+            keeper_note(rig_client(&rig, 0), i % 3 == 0 ? "cli:odd" : RIG_ACTOR, "a note", NULL));
+    struct rig_key key = rig_generate(&rig, KEEPER_NODE, NODE);
+    (void)key;
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    assert_ok(rig_end(&rig));
+    return 0;
+}
+
+static size_t count(const struct audit_filter *filter, json_t **ret_json)
+{
+    struct err_detail detail = {0};
+    json_decref(*ret_json);
+    *ret_json = NULL;
+    if (audit_show_json(rig.dir, filter, ret_json, &detail) != ERR_OK)
+        fail_msg("%s", detail.text);
+    return json_array_size(json_object_get(*ret_json, "records"));
+}
+
+static json_int_t seq(const json_t *json, size_t n)
+{
+    return json_integer_value(
+        json_object_get(json_array_get(json_object_get(json, "records"), n), "seq"));
+}
+
+static void records_are_chosen_and_in_order(void **state)
+{
+    (void)state;
+    AUTO(json_freep) json_t *json = NULL;
+    size_t all = count(&(struct audit_filter){0}, &json);
+    assert_true(all > 31);
+    json_int_t last = seq(json, all - 1);
+    assert_int_equal(count(&(struct audit_filter){.last = 5}, &json), 5);
+    assert_int_equal(seq(json, 0), last - 4);
+    assert_int_equal(seq(json, 4), last);
+    assert_int_equal(count(&(struct audit_filter){.last = 5, .head = (uint64_t)last}, &json), 5);
+    assert_int_equal(seq(json, 0), last - 4);
+    assert_int_equal(count(&(struct audit_filter){.actor = "cli:odd"}, &json), 10);
+    assert_int_equal(count(&(struct audit_filter){.actor = "cli:odd", .last = 3}, &json), 3);
+    assert_int_equal(count(&(struct audit_filter){.kind = "note", .actor = "nobody"}, &json), 0);
+    json_t *none = NULL;
+    assert_err(audit_show_json(rig.dir, &(struct audit_filter){.kind = "odd"}, &none, NULL),
+               ERR_ARGUMENT);
+    assert_err(audit_show_json("/nonexistent", &(struct audit_filter){0}, &none, NULL),
+               ERR_NOT_FOUND);
+}
+
+static void a_nodes_id_is_text(void **state)
+{
+    (void)state;
+    AUTO(json_freep) json_t *json = NULL;
+    assert_int_equal(count(&(struct audit_filter){.last = 1}, &json), 1);
+    const json_t *record = json_array_get(json_object_get(json, "records"), 0);
+    assert_string_equal(json_string_value(json_object_get(record, "node")), "0xfedcba9876543210");
+    assert_null(json_object_get(record, "row"));
+}
+
+static void a_verdict_names_the_problem(void **state)
+{
+    (void)state;
+    struct audit_verify_result *result = calloc(1, sizeof *result);
+    result->records = 3;
+    AUTO(json_freep) json_t *good = audit_verify_json(result);
+    assert_true(json_is_true(json_object_get(good, "verified")));
+    result->problem.err = ERR_AUDIT;
+    result->problem.seq = 2;
+    AUTO(json_freep) json_t *bad = audit_verify_json(result);
+    assert_true(json_is_false(json_object_get(bad, "verified")));
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(bad, "problem"), "seq")),
+                     2);
+    free(result);
+}
+
+TEST_MAIN(cmocka_unit_test_setup_teardown(records_are_chosen_and_in_order, begin, end),
+          cmocka_unit_test_setup_teardown(a_nodes_id_is_text, begin, end),
+          cmocka_unit_test(a_verdict_names_the_problem))

@@ -1,0 +1,55 @@
+#include "api/json.h"
+
+#include <string.h>
+
+#include "support/test.h"
+
+static void text_is(json_t *json, const char *want)
+{
+    assert_string_equal(json_string_value(json), want);
+    json_decref(json);
+}
+
+static void values_have_one_form(void **state)
+{
+    (void)state;
+    text_is(json_of_id(0x10200, 32), "0x00010200");
+    text_is(json_of_id(UINT64_MAX, 64), "0xffffffffffffffff");
+    text_is(json_of_id(1, 64), "0x0000000000000001");
+    text_is(json_of_time(1795228740), "2026-11-21T02:39:00Z");
+    text_is(json_of_hex("\x00\xab", 2), "00ab");
+    json_t *never = json_of_time(0);
+    assert_true(json_is_null(never));
+    json_decref(never);
+}
+
+static void errors_have_code_text_and_hint(void **state)
+{
+    (void)state;
+    struct err_detail detail = {0};
+    enum err err = err_set(&detail, ERR_NOT_FOUND, "network 'x'");
+    AUTO(json_freep) json_t *json = json_of_error(err, &detail);
+    assert_string_equal(json_string_value(json_object_get(json, "code")), "NOT_FOUND");
+    assert_string_equal(json_string_value(json_object_get(json, "detail")), "network 'x'");
+    AUTO(json_freep) json_t *bare = json_of_error(ERR_BUSY, NULL);
+    assert_string_equal(json_string_value(json_object_get(bare, "detail")), "");
+    assert_non_null(json_object_get(bare, "hint"));
+}
+
+/* What jansson frees has been wiped: seen through a block that the allocator hands out again. */
+static void freed_memory_is_wiped(void **state)
+{
+    (void)state;
+    json_malloc_t take;
+    json_free_t give;
+    json_wipe_memory();
+    json_get_alloc_funcs(&take, &give);
+    assert_ptr_equal(take, malloc);
+    assert_ptr_not_equal(give, free);
+    give(NULL);
+    AUTO(json_freep) json_t *json = json_pack("{s:s}", "passphrase", "correct horse battery");
+    assert_non_null(json);
+}
+
+TEST_MAIN(cmocka_unit_test(values_have_one_form), cmocka_unit_test(errors_have_code_text_and_hint),
+          cmocka_unit_test(freed_memory_is_wiped))
