@@ -5,6 +5,7 @@
 
 #include "api/json.h"
 #include "api/resources.h"
+#include "audit_kinds.h"
 #include "base/clock.h"
 
 #define NAME_MAX_LEN 40
@@ -28,9 +29,9 @@ static enum err note(const struct fleet_call *call, const char *name, const char
     if (stat(path, &st) != 0)
         return err_errno(detail, "%s", path);
     *ret_bytes = (uint64_t)st.st_size;
-    (void)snprintf(text, sizeof text, "backup of the store, %s, %llu bytes", name,
-                   (unsigned long long)*ret_bytes);
-    return keeper_note(call->keeper, call->actor.name, text, detail);
+    (void)snprintf(text, sizeof text, "%s, %llu bytes", name, (unsigned long long)*ret_bytes);
+    const struct keeper_note record = {.kind = AUDIT_BACKUP_WRITTEN, .text = text};
+    return keeper_note_event(call->keeper, call->actor.name, &record, detail);
 }
 
 static enum err copy_store(struct api *api, const struct fleet_call *call, const char *name,
