@@ -42,8 +42,10 @@ enum err net_client_new(const struct net_client_config *config, struct net_clien
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)pthread_once(&once, curl_start);
     const char *base = config->base;
-    bool is_unix = *base == '/' || strncmp(base, "unix:", 5) == 0;
-    if (!is_unix && strncmp(base, "https://", 8) != 0 && strncmp(base, "http://", 7) != 0)
+    bool named = strncmp(base, "unix:", 5) == 0;
+    bool is_unix = named || strstr(base, "://") == NULL;
+    if (*base == '\0' ||
+        (!is_unix && strncmp(base, "https://", 8) != 0 && strncmp(base, "http://", 7) != 0))
         return err_set(detail, ERR_ARGUMENT,
                        "%s: neither the path of a socket nor an https:// address", base);
     AUTO(net_client_freep) struct net_client *client = calloc(1, sizeof *client);
@@ -53,7 +55,7 @@ enum err net_client_new(const struct net_client_config *config, struct net_clien
     client->curl = curl_easy_init();
     client->base = strdup(is_unix ? "http://localhost" : base);
     if (is_unix)
-        client->socket = strdup(*base == '/' ? base : base + 5);
+        client->socket = strdup(named ? base + 5 : base);
     if (client->curl == NULL || client->base == NULL || (is_unix && client->socket == NULL))
         return ERR_NO_MEMORY;
     size_t len = strlen(client->base);

@@ -8,7 +8,7 @@ struct net_client;
 
 struct net_client_config {
     const char *base;    /* "https://host:8085", "http://127.0.0.1:9464", or the path of the Unix
-                            socket ("/run/claviger/claviger.sock") */
+                            socket ("/run/claviger/claviger.sock", "demo/claviger.sock") */
     const char *ca_file; /* for https; NULL: the system's */
     const char *cert_file, *key_file; /* for https with a client certificate, or NULL */
     unsigned connect_ms;              /* (0: 5,000) */

@@ -357,6 +357,24 @@ static void a_daemon_that_is_not_there_is_named(void **state)
     free(gone);
     assert_err(net_client_new(&(struct net_client_config){.base = "ftp://x"}, &other, &detail),
                ERR_ARGUMENT);
+    assert_err(net_client_new(&(struct net_client_config){.base = ""}, &other, &detail),
+               ERR_ARGUMENT);
+}
+
+static void the_path_of_the_socket_may_be_relative(void **state)
+{
+    (void)state;
+    struct net_client *other = NULL;
+    int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(here >= 0);
+    assert_int_equal(chdir(dir), 0);
+    assert_ok(net_client_new(&(struct net_client_config){.base = "api.sock"}, &other, &detail));
+    assert_ok(net_client_call(other, NET_HTTP_GET, "/v1/networks/north", (struct bytes){0}, &answer,
+                              &detail));
+    assert_int_equal(answer.status, 200);
+    net_client_free(other);
+    assert_int_equal(fchdir(here), 0);
+    (void)close(here);
 }
 
 static void unix_sockets_are_replaced_only_when_stale(void **state)
@@ -383,5 +401,6 @@ static void unix_sockets_are_replaced_only_when_stale(void **state)
 TEST_MAIN(UNIX(requests_are_answered), UNIX(refusals_say_why),
           UNIX(malformed_requests_are_answered_and_closed), UNIX(files_go_up_in_chunks),
           UNIX(downloads_are_streamed), UNIX(a_daemon_that_is_not_there_is_named),
+          UNIX(the_path_of_the_socket_may_be_relative),
           UNIX(unix_sockets_are_replaced_only_when_stale),
           cmocka_unit_test_setup_teardown(web_pages_are_refused_on_loopback, setup_tcp, teardown))
