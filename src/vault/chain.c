@@ -67,10 +67,11 @@ enum err vault_chain_check(struct vault_chain *chain, struct store *store,
 {
     uint8_t value[META_SIZE] = {0};
     bool found = false;
-    *chain = (struct vault_chain){.store = store};
+    *chain = (struct vault_chain){.store = NULL};
     TRY(read_head(store, value, &found, detail));
     if (found && !forget)
         TRY(keeper_audit_expect(keeper, be64_load(value), value + 8, detail));
+    chain->store = store;
     TRY(look(chain, keeper, detail));
     return forget ? store_head(chain, detail) : ERR_OK;
 }

@@ -463,6 +463,7 @@ enum err engine_run(const struct engine_config *config, struct err_detail *detai
     static struct engine engine;
     engine = (struct engine){.config = config, .end = ERR_OK};
     enum err err = serve(&engine, detail);
+    engine.end = err; /* a chain that was refused at the start is not concluded */
     clean_up(&engine);
     return err;
 }
