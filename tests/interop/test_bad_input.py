@@ -556,3 +556,19 @@ def test_audit_is_whole(joined):
     """After all that."""
     assert joined.operator.json("audit", "verify")["verified"]
     assert joined.factory.json("audit", "verify")["verified"]
+
+
+def test_chain_cut_off(spare):
+    """The store remembers how far the chain reached: a shorter one, or another, is refused and left as it is."""
+    spare.stop()
+    good = spare.state / "audit"
+    good.rename(spare.folder / "audit.old")
+    spare.log.write_text("")
+    spare.spawn()
+    assert spare.process.wait(30) != 0
+    assert "is known to have been there" in spare.log.read_text(), spare.tail()
+    spare.process = None
+    harness.shutil.rmtree(good)
+    (spare.folder / "audit.old").rename(good)
+    spare.start()
+    assert spare.json("audit", "verify")["verified"]

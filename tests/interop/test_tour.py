@@ -457,6 +457,11 @@ def test_audit(site, folder):
     operator.cli("audit", "show", "--kind", "no-such-kind", status=USAGE)
 
 
+def test_json_without_an_answer(site):
+    """A command that has nothing to tell still prints JSON."""
+    assert site.operator.json("server", "reload") == {}
+
+
 def test_restart(site):
     """Everything is still there, and the chain goes on."""
     operator = site.operator
