@@ -15,7 +15,7 @@ void file_closep(int *fd)
     *fd = -1;
 }
 
-static enum err read_fd(int fd, const char *path, size_t limit, struct buf *to,
+enum err file_read_open(int fd, const char *path, size_t limit, struct buf *to,
                         struct err_detail *detail)
 {
     size_t start = to->len;
@@ -39,7 +39,7 @@ enum err file_read(const char *path, size_t limit, struct buf *to, struct err_de
     AUTO(file_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return err_errno(detail, "%s: can't open", path);
-    return read_fd(fd, path, limit, to, detail);
+    return file_read_open(fd, path, limit, to, detail);
 }
 
 enum err file_read_secret(const char *path, size_t limit, struct secret **ret_secret,

@@ -8,6 +8,9 @@
 /* Read all of a file of at most `limit` bytes; ERR_LIMIT where it is larger. Appends to `to`. */
 MUST_CHECK enum err file_read(const char *path, size_t limit, struct buf *to,
                               struct err_detail *detail);
+/* The same from where an open file stands; `name` is for messages. */
+MUST_CHECK enum err file_read_open(int fd, const char *name, size_t limit, struct buf *to,
+                                   struct err_detail *detail);
 /* Read a secret: a trailing newline is dropped. Refuses a file that others than its owner can read.
  */
 MUST_CHECK enum err file_read_secret(const char *path, size_t limit, struct secret **ret_secret,

@@ -63,14 +63,18 @@ static enum err make_tls(const struct diameter_server *server, struct server_set
     return ERR_OK;
 }
 
-static enum err make_setup(const struct diameter_server *server, struct err_detail *detail,
-                           struct server_setup **ret_setup)
+/* From the property file, or from its text where that is given. */
+static enum err make_setup(const struct diameter_server *server, const struct bytes *text,
+                           struct err_detail *detail, struct server_setup **ret_setup)
 {
     AUTO(setup_unrefp) struct server_setup *setup = calloc(1, sizeof *setup);
     if (setup == NULL)
         return ERR_NO_MEMORY;
     setup->references = 1;
-    TRY(diameter_properties_read(server->properties, &setup->props, detail));
+    if (text != NULL)
+        TRY(diameter_properties_parse(server->properties, *text, &setup->props, detail));
+    else
+        TRY(diameter_properties_read(server->properties, &setup->props, detail));
     if (!setup->props.server)
         return err_set(detail, ERR_CONFIG, "%s: StackType=SERVER is wanted", server->properties);
     TRY(make_tls(server, setup, detail));
@@ -179,10 +183,11 @@ static void run_swap(void *arg)
     free(swap);
 }
 
-enum err diameter_server_reload(struct diameter_server *server, struct err_detail *detail)
+enum err diameter_server_reload(struct diameter_server *server, struct bytes properties,
+                                struct err_detail *detail)
 {
     AUTO(setup_unrefp) struct server_setup *setup = NULL;
-    TRY(make_setup(server, detail, &setup));
+    TRY(make_setup(server, &properties, detail, &setup));
     assert(setup != NULL);
     TRY(give_peers(server, setup, detail));
     for (unsigned i = 0; i < server->loops_len; i++) {
@@ -330,7 +335,7 @@ static enum err begin(struct diameter_server *server, const struct diameter_serv
                       struct err_detail *detail)
 {
     AUTO(setup_unrefp) struct server_setup *setup = NULL;
-    TRY(make_setup(server, detail, &setup));
+    TRY(make_setup(server, NULL, detail, &setup));
     assert(setup != NULL);
     TRY(give_peers(server, setup, detail));
     TRY(diameter_registry_new(&server->registry));

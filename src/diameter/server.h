@@ -26,9 +26,10 @@ struct diameter_server_config {
 MUST_CHECK enum err diameter_server_new(const struct diameter_server_config *config,
                                         struct err_detail *detail,
                                         struct diameter_server **ret_server);
-/* Read property file, peer table, certificates and revocation lists again. What is wrong changes
- * nothing; open connections live on with what they agreed. Any thread, may block on files. */
-MUST_CHECK enum err diameter_server_reload(struct diameter_server *server,
+/* Take these properties (the text of the property file), and read peer table, certificates and
+ * revocation lists again. What is wrong changes nothing; open connections live on with what they
+ * agreed. Any thread, may block on files. */
+MUST_CHECK enum err diameter_server_reload(struct diameter_server *server, struct bytes properties,
                                            struct err_detail *detail);
 /* Stop accepting and say goodbye to every peer (DPR, cause REBOOTING); returns at once. Any thread.
  */

@@ -86,7 +86,7 @@ static enum err decode(struct bytes raw, struct control_message *ret_message)
     message.value = reader_u64(&r);
     struct bytes text = reader_bytes16(&r);
     TRY(reader_end(&r));
-    if (type == 0 || type > CONTROL_ALIVE || text.len > CONTROL_TEXT_MAX)
+    if (type == 0 || type >= CONTROL_TYPES || text.len > CONTROL_TEXT_MAX)
         return ERR_SYNTAX;
     message.type = (enum control_type)type;
     if (text.len != 0)

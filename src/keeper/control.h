@@ -25,6 +25,13 @@ enum control_type {
     CONTROL_RELOADED,     /* value: enum err; text: for the status line */
     CONTROL_STATUS,       /* text: for the status line */
     CONTROL_ALIVE,        /* at least every 10 s, from the main loop, once ready */
+    /* supervisor to engine, which can't open what was replaced since it started */
+    CONTROL_FILE,           /* fd: the file anew; value: its number in supervisor_config.files.
+                               Before each RELOAD */
+    CONTROL_RELOAD_REFUSED, /* value: enum err; text: why; no RELOAD follows */
+    /* engine to supervisor */
+    CONTROL_RELOAD_WANTED, /* as SIGHUP */
+    CONTROL_TYPES
 };
 
 struct control_message {

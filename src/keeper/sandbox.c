@@ -101,14 +101,14 @@ static enum err settle(enum err err, bool required, const char *what, struct err
     return err;
 }
 
-static enum err confine_files(const struct sandbox_config *config, struct err_detail *detail)
+static enum err confine_files(const struct sandbox_files *files, struct err_detail *detail)
 {
     /* Landlock does not reach threads that run already. Without granted paths seccomp denies them
      * every open, so nothing hangs on it then. */
-    if (config->module_path_count + config->read_path_count != 0 && count_threads() > 1)
+    if (files->write_count + files->read_count != 0 && count_threads() > 1)
         return err_set(detail, ERR_UNSUPPORTED,
                        "threads are running that Landlock can't confine any more");
-    return sandbox_landlock(config, detail);
+    return sandbox_landlock(files, detail);
 }
 
 enum err keeper_sandbox_enter(const struct sandbox_config *config, struct err_detail *detail)
@@ -119,7 +119,12 @@ enum err keeper_sandbox_enter(const struct sandbox_config *config, struct err_de
     TRY(limit(RLIMIT_NOFILE, KEEPER_FILES_MAX, detail));
     TRY(drop_capabilities(detail));
     struct err_detail why = {0};
-    enum err err = confine_files(config, &why);
+    const struct sandbox_files files = {.write = config->module_paths,
+                                        .write_count = config->module_path_count,
+                                        .read = config->read_paths,
+                                        .read_count = config->read_path_count,
+                                        .sockets = config->module_sockets};
+    enum err err = confine_files(&files, &why);
     bool needed = config->module_path_count + config->read_path_count != 0;
     if (err == ERR_OK || needed || err != ERR_UNSUPPORTED)
         TRY(settle(err, config->required, "file system", &why, detail));
@@ -127,13 +132,21 @@ enum err keeper_sandbox_enter(const struct sandbox_config *config, struct err_de
     return settle(err, config->required, "system calls", &why, detail);
 }
 
-enum err engine_sandbox_enter(bool required, struct err_detail *detail)
+enum err engine_sandbox_enter(const struct engine_sandbox_config *config, struct err_detail *detail)
 {
     TRY(close_up(detail));
     TRY(drop_capabilities(detail));
     struct err_detail why = {0};
-    enum err err = sandbox_seccomp_engine(&why);
-    return settle(err, required, "system calls", &why, detail);
+    const struct sandbox_files files = {.write = config->write_paths,
+                                        .write_count = config->write_path_count,
+                                        .read = config->read_paths,
+                                        .read_count = config->read_path_count,
+                                        .skip_missing = true,
+                                        .sockets = SANDBOX_SOCKETS_INET};
+    enum err err = confine_files(&files, &why);
+    TRY(settle(err, config->required, "file system of the engine", &why, detail));
+    err = sandbox_seccomp_engine(&why);
+    return settle(err, config->required, "system calls of the engine", &why, detail);
 }
 
 enum err supervisor_sandbox_enter(struct err_detail *detail)

@@ -33,9 +33,22 @@ MUST_CHECK enum err sandbox_sockets_parse(const char *text, enum sandbox_sockets
 MUST_CHECK enum err keeper_sandbox_enter(const struct sandbox_config *config,
                                          struct err_detail *detail);
 
-/* The engine: sockets and files stay; no program can be started, no process traced or looked into,
- * no mount, module, BPF, io_uring, key ring, user namespace. */
-MUST_CHECK enum err engine_sandbox_enter(bool required, struct err_detail *detail);
+/* What the engine reaches of the file system. It may run as the same user as the keeper, so what is
+ * not named here (the PIN, the token's files, writing to audit segments) is denied by Landlock and
+ * not by owners. */
+struct engine_sandbox_config {
+    const char *const *write_paths; /* folders with all below them, read and write */
+    size_t write_path_count;
+    const char *const *read_paths; /* files or folders; one that is not there is left out */
+    size_t read_path_count;
+    bool required; /* as above */
+};
+
+/* The engine: sockets stay, files are those that are named; no program can be started, no process
+ * signalled, traced, looked into or limited, no owner or mode changed by path, no mount, module,
+ * BPF, io_uring, key ring, user namespace. */
+MUST_CHECK enum err engine_sandbox_enter(const struct engine_sandbox_config *config,
+                                         struct err_detail *detail);
 
 /* The supervisor, before it forks: no new privileges, no core dump. */
 MUST_CHECK enum err supervisor_sandbox_enter(struct err_detail *detail);

@@ -48,14 +48,16 @@ static struct ruleset ruleset_of(long version, enum sandbox_sockets sockets)
 }
 
 static enum err allow_path(int ruleset, const struct ruleset *rules, const char *path,
-                           uint64_t access, struct err_detail *detail)
+                           uint64_t access, bool skip_missing, struct err_detail *detail)
 {
     AUTO(file_closep) int fd = open(path, O_PATH | O_CLOEXEC);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) != 0) {
         int number = errno;
+        if (skip_missing && (number == ENOENT || number == ENOTDIR || number == EACCES))
+            return ERR_OK;
         return err_set(detail, number == ENOENT ? ERR_CONFIG : ERR_IO,
-                       "%s: can't open the path that was granted to the PKCS#11 module", path);
+                       "%s: can't open the path that was granted", path);
     }
     if (!S_ISDIR(st.st_mode))
         access &= FS_READ | FS_WRITE;
@@ -66,23 +68,23 @@ static enum err allow_path(int ruleset, const struct ruleset *rules, const char 
     return ERR_OK;
 }
 
-enum err sandbox_landlock(const struct sandbox_config *config, struct err_detail *detail)
+enum err sandbox_landlock(const struct sandbox_files *files, struct err_detail *detail)
 {
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (version < 1)
         return err_set(detail, ERR_UNSUPPORTED,
                        "the kernel has no Landlock, or it is switched off");
-    struct ruleset rules = ruleset_of(version, config->module_sockets);
+    struct ruleset rules = ruleset_of(version, files->sockets);
     AUTO(file_closep)
     int ruleset = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof rules, 0);
     if (ruleset < 0)
         return err_set(detail, ERR_UNSUPPORTED, "the kernel refuses a Landlock ruleset");
-    for (size_t i = 0; i < config->module_path_count; i++)
-        TRY(allow_path(ruleset, &rules, config->module_paths[i], FS_READ | FS_WRITE | FS_FOLDERS,
+    for (size_t i = 0; i < files->write_count; i++)
+        TRY(allow_path(ruleset, &rules, files->write[i], FS_READ | FS_WRITE | FS_FOLDERS, false,
                        detail));
-    for (size_t i = 0; i < config->read_path_count; i++)
-        TRY(allow_path(ruleset, &rules, config->read_paths[i],
-                       FS_READ | LANDLOCK_ACCESS_FS_READ_DIR, detail));
+    for (size_t i = 0; i < files->read_count; i++)
+        TRY(allow_path(ruleset, &rules, files->read[i], FS_READ | LANDLOCK_ACCESS_FS_READ_DIR,
+                       files->skip_missing, detail));
     if (syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
         return err_set(detail, ERR_UNSUPPORTED, "the kernel refuses to apply Landlock");
     return ERR_OK;

@@ -462,7 +462,7 @@ def test_broken_chain_is_not_continued(spare):
 def test_corrupted_store(spare):
     """Damage is told, not served: the keys of other rows stay good."""
     spare.stop()
-    store = spare.state / "store.db"
+    store = spare.state / "store" / "store.db"
     with sqlite3.connect(store) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
@@ -483,7 +483,7 @@ def test_corrupted_store(spare):
         spare.process = None
     spare.stop()
     for beside in ("store.db-wal", "store.db-shm"):
-        (spare.state / beside).unlink(missing_ok=True)
+        (spare.state / "store" / beside).unlink(missing_ok=True)
     store.write_bytes(whole)
     spare.start()
     assert len(spare.keyring().splitlines()) == 1004
@@ -492,7 +492,7 @@ def test_corrupted_store(spare):
 def test_store_row_moved(spare):
     """A sealed key that was moved to another node does not open there."""
     spare.stop()
-    store = spare.state / "store.db"
+    store = spare.state / "store" / "store.db"
     with sqlite3.connect(store) as db:
         columns = [r[1] for r in db.execute("PRAGMA table_info(node)")]
         identity = next(c for c in columns if c in ("id", "node_id", "node"))

@@ -127,7 +127,7 @@ def test_no_secret_shows(served):
     for pid in (served.process.pid, *served.kids().values()):
         places += [Path(f"/proc/{pid}/cmdline"), Path(f"/proc/{pid}/environ")]
     places += sorted((served.state / "audit").iterdir())
-    places += [p for p in served.state.glob("store.db*")]
+    places += [p for p in (served.state / "store").iterdir()]
     for place in places:
         data = place.read_bytes()
         for secret in secrets:
@@ -137,7 +137,7 @@ def test_no_secret_shows(served):
 def test_no_key_at_rest_in_clear(served):
     keys = [part for line in served.keyring().splitlines() for part in [bytes.fromhex(line.split(b", 0x")[1].split(b",")[0].decode())]]
     assert len(keys) == 20
-    for place in [*served.state.glob("store.db*"), *(served.state / "audit").iterdir(), *(served.state / "spool").iterdir()]:
+    for place in [*(served.state / "store").iterdir(), *(served.state / "audit").iterdir(), *(served.state / "spool").iterdir()]:
         data = place.read_bytes()
         for key in keys[1:]:
             assert key not in data and key.hex().encode() not in data, place

@@ -11,6 +11,7 @@
 #include "api/json.h"
 #include "audit_kinds.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "diameter/properties.h"
@@ -18,9 +19,10 @@
 #include "fleet/network.h"
 #include "keeper/client.h"
 #include "keeper/control.h"
-#include "keeper/sandbox.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "programs/clavigerd/reach.h"
+#include "programs/clavigerd/reload.h"
 #include "programs/clavigerd/service.h"
 #include "vault/chain.h"
 
@@ -29,6 +31,7 @@
 #define GOODBYE_MS     1500 /* for DPR and answers under way when it stops */
 #define LOOPS_MAX      64
 #define BACKGROUND_MAX 16
+#define CONFIG_MAX     ((size_t)1024 * 1024)
 #define OWN_LINKS      2 /* one for start-up and background work, one for Diameter's clerk */
 
 struct engine {
@@ -48,6 +51,7 @@ struct engine {
     struct api *api;
     struct net_http *http, *metrics;
     struct workers *background;
+    struct reload *reload;
     _Atomic int reload_result; /* of the last one, for its record */
     enum err end;              /* why it stops */
     char audit_dir[PATH_MAX], spool_dir[PATH_MAX], backup_dir[PATH_MAX], store_url[PATH_MAX],
@@ -99,16 +103,29 @@ static enum err open_stores(struct engine *e, struct err_detail *detail)
 
 /* ---- what the API shows of the daemon ---- */
 
-static enum err read_again(struct engine *e, struct err_detail *detail)
+static enum err take_settings(struct engine *e, struct err_detail *detail)
 {
+    AUTO(buf_done) struct buf text = {0};
+    const char *path = e->config->config_path;
+    TRY(reload_read(e->reload, RELOAD_CONFIG, path, CONFIG_MAX, &text, detail));
     struct settings fresh;
-    TRY(settings_read(e->config->config_path, &fresh, detail));
+    TRY(settings_parse(path, (const char *)text.data, text.len, &fresh, detail));
     enum log_level level = (enum log_level)fresh.daemon.log_level;
     fleet_set_lifetime_max(e->fleet, (uint32_t)fresh.diameter.max_lifetime);
     settings_done(&fresh);
     log_init("engine", level);
-    if (e->diameter != NULL)
-        TRY(diameter_server_reload(e->diameter, detail));
+    return ERR_OK;
+}
+
+static enum err take_configuration(struct engine *e, struct err_detail *detail)
+{
+    TRY(take_settings(e, detail));
+    if (e->diameter != NULL) {
+        AUTO(buf_done) struct buf text = {0};
+        TRY(reload_read(e->reload, RELOAD_PROPERTIES, e->config->settings->diameter.properties,
+                        DIAMETER_PROPERTY_FILE_MAX, &text, detail));
+        TRY(diameter_server_reload(e->diameter, buf_view(&text), detail));
+    }
     log_info("configuration reloaded");
     return ERR_OK;
 }
@@ -128,12 +145,8 @@ static void note_reload(void *ctx)
 
 static enum err reload(void *ctx, struct err_detail *detail)
 {
-    struct engine *e = ctx;
-    enum err err = read_again(e, detail);
-    atomic_store(&e->reload_result, (int)err);
-    if (workers_submit(e->background, note_reload, e) != ERR_OK)
-        log_warn("a reload could not be written to the audit chain");
-    return err;
+    const struct engine *e = ctx;
+    return reload_ask(e->reload, detail);
 }
 
 static void join_list(const struct settings_list *list, char *to, size_t cap)
@@ -355,9 +368,13 @@ static void on_stop(struct engine *e)
 static void on_reload(struct engine *e)
 {
     struct err_detail detail = {0};
-    enum err err = reload(e, &detail);
+    enum err err = take_configuration(e, &detail);
+    atomic_store(&e->reload_result, (int)err);
+    if (workers_submit(e->background, note_reload, e) != ERR_OK)
+        log_warn("a reload could not be written to the audit chain");
     if (err != ERR_OK)
         log_failure(LOG_LEVEL_ERROR, "reload; what was there stays in force", err, &detail);
+    reload_over(e->reload, err, detail.text);
     if (control_tell(e->config->control, CONTROL_RELOADED, (uint64_t)err, detail.text) != ERR_OK)
         stop(e, ERR_CLOSED);
 }
@@ -374,12 +391,16 @@ static void on_control(void *ctx, unsigned ready)
     }
     if (err != ERR_OK)
         return;
-    if (message.fd >= 0)
-        (void)close(message.fd);
-    if (message.type == CONTROL_STOP)
-        on_stop(e);
-    else if (message.type == CONTROL_RELOAD)
-        on_reload(e);
+    switch (message.type) {
+    case CONTROL_STOP: on_stop(e); break;
+    case CONTROL_FILE: reload_take(e->reload, &message); break;
+    case CONTROL_RELOAD: on_reload(e); break;
+    case CONTROL_RELOAD_REFUSED:
+        reload_over(e->reload, (enum err)message.value, message.text);
+        break;
+    default: break;
+    }
+    file_closep(&message.fd);
 }
 
 static void on_alive(void *ctx)
@@ -405,9 +426,9 @@ static enum err watch_supervisor(struct engine *e)
 
 static enum err serve(struct engine *e, struct err_detail *detail)
 {
-    TRY(engine_sandbox_enter(
-        e->config->settings->keeper.sandbox == SETTINGS_KEEPER_SANDBOX_REQUIRED, detail));
+    TRY(reach_confine(e->config->settings, e->config->config_path, detail));
     TRY(find_paths(e));
+    TRY(reload_new(e->config->control, &e->reload));
     TRY(open_stores(e, detail));
     TRY(net_loops_new(engine_loops(e->config->settings), &e->loops));
     TRY(net_loop_new(&e->control_loop));
@@ -437,6 +458,8 @@ static void conclude_chain(struct engine *e)
 
 static void clean_up(struct engine *e)
 {
+    if (e->reload != NULL)
+        reload_close(e->reload);
     net_watch_free(e->watch);
     net_timer_free(e->alive);
     net_timer_free(e->goodbye);
@@ -455,6 +478,7 @@ static void clean_up(struct engine *e)
     vault_close(e->vault);
     store_close(e->store);
     keeper_client_free(e->keeper);
+    reload_free(e->reload);
 }
 
 enum err engine_run(const struct engine_config *config, struct err_detail *detail)

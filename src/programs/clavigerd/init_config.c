@@ -99,6 +99,8 @@ static enum err make_folders(struct init *init, struct err_detail *detail)
 {
     char path[PATH_MAX];
     TRY(make_folder(init->settings.daemon.state_directory, detail));
+    TRY(service_store_dir(&init->settings, path, sizeof path));
+    TRY(make_folder(path, detail));
     TRY(service_audit_dir(&init->settings, path, sizeof path));
     TRY(make_folder(path, detail));
     TRY(service_backup_dir(&init->settings, path, sizeof path));

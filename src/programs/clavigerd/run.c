@@ -178,6 +178,7 @@ static enum err supervise(struct run *run, struct err_detail *detail)
     char audit_dir[PATH_MAX];
     TRY(prepare(run, detail));
     TRY(service_audit_dir(&run->settings, audit_dir, sizeof audit_dir));
+    const char *const files[] = {run->config_path, run->settings.diameter.properties};
     const struct supervisor_config config = {.keeper_main = keeper_main,
                                              .engine_main = engine_main,
                                              .ctx = run,
@@ -187,6 +188,8 @@ static enum err supervise(struct run *run, struct err_detail *detail)
                                              .audit_dir = audit_dir,
                                              .segment_size =
                                                  (uint64_t)run->settings.audit.segment_size,
+                                             .files = files,
+                                             .file_count = *files[1] != '\0' ? 2 : 1,
                                              .user = run->settings.daemon.user,
                                              .reload = reload};
     return supervisor_run(&config, detail);

@@ -1,5 +1,6 @@
 #include "programs/clavigerd/service.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,6 +15,19 @@ enum err service_store_url(const struct settings *s, char *to, size_t cap)
     if (*s->store.url != '\0')
         return print(to, cap, s->store.url, "", "");
     return print(to, cap, "sqlite:", s->daemon.state_directory, SERVICE_STORE_FILE);
+}
+
+enum err service_store_dir(const struct settings *s, char *to, size_t cap)
+{
+    char url[PATH_MAX];
+    TRY(service_store_url(s, url, sizeof url));
+    char *path = strchr(url, ':');
+    if (path == NULL)
+        return ERR_CONFIG;
+    char *slash = strrchr(++path, '/');
+    if (slash != NULL)
+        *slash = '\0';
+    return print(to, cap, "", slash == NULL ? "." : slash == path ? "/" : path, "");
 }
 
 static enum err or_in_state(const struct settings *s, const char *given, const char *name, char *to,

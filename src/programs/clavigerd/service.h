@@ -6,7 +6,7 @@
 /* What init, run and check-config all need to know of a configuration. */
 
 #define SERVICE_CONFIG_PATH  "/etc/claviger/clavigerd.conf"
-#define SERVICE_STORE_FILE   "store.db"
+#define SERVICE_STORE_FILE   "store/store.db"
 #define SERVICE_AUDIT_DIR    "audit"
 #define SERVICE_SPOOL_DIR    "spool"
 #define SERVICE_BACKUP_DIR   "backup"
@@ -17,6 +17,8 @@
 
 /* "sqlite:/..." of [store] url, or its default. */
 MUST_CHECK enum err service_store_url(const struct settings *settings, char *to, size_t cap);
+/* The folder it is in, which is the store's alone: the engine may write all of it. */
+MUST_CHECK enum err service_store_dir(const struct settings *settings, char *to, size_t cap);
 /* [audit] directory and [backup] directory, or their defaults in the state directory. */
 MUST_CHECK enum err service_audit_dir(const struct settings *settings, char *to, size_t cap);
 MUST_CHECK enum err service_backup_dir(const struct settings *settings, char *to, size_t cap);

@@ -1,6 +1,7 @@
 #include "programs/clavigerd/supervisor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -323,6 +324,18 @@ static void reload_done(struct supervisor *s, const char *status)
     notify_send("READY=1\nSTATUS=%s", status);
 }
 
+static enum err send_files(struct supervisor *s, struct err_detail *why)
+{
+    for (unsigned i = 0; i < s->config.file_count; i++) {
+        AUTO(file_closep) int fd = open(s->config.files[i], O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            return err_errno(why, "%s: can't open", s->config.files[i]);
+        const struct control_message message = {.type = CONTROL_FILE, .value = i, .fd = fd};
+        TRY(control_send(s->engine.control, &message));
+    }
+    return ERR_OK;
+}
+
 static void begin_reload(struct supervisor *s)
 {
     if (s->state != RUNNING && s->state != WAITING)
@@ -331,9 +344,13 @@ static void begin_reload(struct supervisor *s)
                 (unsigned long long)(clock_mono_ns() / 1000U));
     struct err_detail why = {0};
     enum err err = s->config.reload != NULL ? s->config.reload(s->config.ctx, &why) : ERR_OK;
+    if (err == ERR_OK && s->state == RUNNING)
+        err = send_files(s, &why);
     if (err != ERR_OK) {
         log_failure(LOG_LEVEL_ERROR, "the configuration was not taken", err, &why);
         reload_done(s, "the new configuration was not taken; see the log");
+        if (s->state == RUNNING)
+            (void)!control_tell(s->engine.control, CONTROL_RELOAD_REFUSED, (uint64_t)err, why.text);
         return;
     }
     if (s->state != RUNNING) {
@@ -381,6 +398,10 @@ static void take_message(struct supervisor *s, struct process *process,
     case CONTROL_SPARE_WANTED:
         if (process == &s->keeper && s->state != ENDED)
             supply_spare(s);
+        break;
+    case CONTROL_RELOAD_WANTED:
+        if (process == &s->engine)
+            begin_reload(s);
         break;
     default: break;
     }

@@ -38,6 +38,8 @@ struct supervisor_config {
     unsigned listener_count;
     const char *audit_dir; /* made where it is missing */
     uint64_t segment_size;
+    const char *const *files; /* that the engine reads anew on a reload; at most 8 */
+    unsigned file_count;
     const char *user;  /* for the children; "" or NULL: as this process */
     const char *group; /* "" or NULL: the user's own */
     /* On SIGHUP, before the children are told; an error is logged and they are not. May be NULL. */

@@ -284,6 +284,16 @@ static void failover_and_a_lost_keeper(void **state)
     stop();
 }
 
+static enum err reload_with(const char *more, struct err_detail *detail)
+{
+    write_server_conf(more);
+    char *conf = test_path(dir, "server.conf");
+    AUTO(buf_done) struct buf text = {0};
+    assert_ok(file_read(conf, 65536, &text, detail));
+    free(conf);
+    return diameter_server_reload(server, buf_view(&text), detail);
+}
+
 static void reload_and_goodbye(void **state)
 {
     (void)state;
@@ -293,11 +303,9 @@ static void reload_and_goodbye(void **state)
     struct diameter_client *fresh = client_of("gw9.test", false, "");
     expect_node(client, 10);
     expect(fresh, "gateway@kms.test", ERR_PEER, 0);
-    write_server_conf("PeerTable.4.URI=aaa://gw9.test\nNonsense=1\n");
-    assert_err(diameter_server_reload(server, &detail), ERR_CONFIG);
+    assert_err(reload_with("PeerTable.4.URI=aaa://gw9.test\nNonsense=1\n", &detail), ERR_CONFIG);
     assert_non_null(strstr(detail.text, "line 13: unknown property 'Nonsense'"));
-    write_server_conf("PeerTable.4.URI=aaa://gw9.test\n");
-    assert_ok(diameter_server_reload(server, &detail));
+    assert_ok(reload_with("PeerTable.4.URI=aaa://gw9.test\n", &detail));
     usleep(50000);
     expect_node(fresh, 12);
     expect_node(client, 14); /* the old connection lives on */

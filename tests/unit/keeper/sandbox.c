@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <p11-kit/pkcs11.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -217,11 +219,49 @@ static int keeper_with_sockets(void *arg)
     return 0;
 }
 
+/* The engine may run as the user that owns what it must not touch. */
+static int engine_files(const struct place *place)
+{
+    char *file = test_path(place->inside, "file"), *out = test_path(place->inside, "../stolen");
+    int fd = open(file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    MUST_DO(160,
+            fd >= 0 && write(fd, "x", 1) == 1 && ftruncate(fd, 0) == 0 && fchmod(fd, 0640) == 0);
+    MUST_REFUSE(161, rename(file, out));
+    MUST_REFUSE(162, link(place->outside, out));
+    MUST_REFUSE(163, unlink(place->outside));
+    MUST_REFUSE(164, open(place->outside, O_WRONLY | O_CLOEXEC));
+    MUST_REFUSE(165, truncate(place->outside, 0));
+    MUST_REFUSE(166, open("/etc/passwd", O_RDONLY | O_TRUNC | O_CLOEXEC));
+    MUST_REFUSE(167, open("/etc/passwd", O_ACCMODE | O_TRUNC | O_CLOEXEC));
+    MUST_DO(168, open("/etc/passwd", O_RDONLY | O_CLOEXEC) >= 0);
+    MUST_REFUSE(169, open("/etc/passwd", O_WRONLY | O_CLOEXEC));
+    MUST_REFUSE(170, chmod(place->outside, 0666));
+    MUST_REFUSE(171, fchmodat(AT_FDCWD, place->outside, 0666, 0));
+    MUST_REFUSE(172, syscall(452, AT_FDCWD, place->outside, 0666, 0));
+    MUST_REFUSE(173, chown(place->outside, getuid(), getgid()));
+    MUST_REFUSE(174, open("/proc/1/environ", O_RDONLY | O_CLOEXEC));
+    MUST_DO(175, syscall(SYS_openat2, AT_FDCWD, place->outside, NULL, 0) == -1 && errno == ENOSYS);
+    const struct rlimit none = {0, 0};
+    MUST_REFUSE(176, prlimit(getppid(), RLIMIT_FSIZE, &none, NULL));
+    MUST_REFUSE(177, fcntl(fd, F_SETOWN, getppid()));
+    MUST_REFUSE(178, fcntl(fd, F_SETSIG, SIGKILL));
+    MUST_REFUSE(179, symlink(place->outside, out));
+    free(file);
+    free(out);
+    return 0;
+}
+
 static int engine(void *arg)
 {
     const struct place *place = arg;
     struct err_detail detail = {0};
-    MUST_DO(100, engine_sandbox_enter(true, &detail) == ERR_OK);
+    const char *const read_paths[] = {"/etc/passwd", "/nonexistent/file"};
+    const struct engine_sandbox_config config = {.write_paths = place->config.module_paths,
+                                                 .write_path_count = 1,
+                                                 .read_paths = read_paths,
+                                                 .read_path_count = ARRAY_LEN(read_paths),
+                                                 .required = true};
+    MUST_DO(100, engine_sandbox_enter(&config, &detail) == ERR_OK);
     char *const argv[] = {(char *)(uintptr_t) "/bin/true", NULL}, *const envp[] = {NULL};
     char params[256] = {0};
     pid_t parent = getppid();
@@ -233,14 +273,82 @@ static int engine(void *arg)
     MUST_REFUSE(106, syscall(SYS_process_vm_readv, parent, NULL, 0, NULL, 0, 0));
     MUST_REFUSE(107, mount("none", "/mnt", "tmpfs", 0, NULL));
     MUST_REFUSE(108, syscall(SYS_setuid, 0));
-    MUST_DO(109, open(place->outside, O_RDONLY | O_CLOEXEC) >= 0);
+    MUST_REFUSE(109, open(place->outside, O_RDONLY | O_CLOEXEC));
     MUST_DO(110, socket(AF_INET, SOCK_STREAM, 0) >= 0);
     int ran = 0;
     pthread_t thread;
     MUST_DO(111, pthread_create(&thread, NULL, thread_main, &ran) == 0);
     MUST_DO(112, pthread_join(thread, NULL) == 0 && ran == 1);
     MUST_DO(113, kill(getpid(), 0) == 0);
+    MUST_REFUSE(114, kill(0, 0));
+    return engine_files(place);
+}
+
+/* A child that holds what a keeper does: it says so on the pipe and waits to be killed. */
+static pid_t start_keeper(uid_t uid, const char *secret)
+{
+    int ready[2];
+    assert_int_equal(pipe(ready), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        const struct sandbox_config config = {.required = false};
+        if (setresgid(uid, uid, uid) == 0 && setresuid(uid, uid, uid) == 0 &&
+            keeper_sandbox_enter(&config, NULL) == ERR_OK && write(ready[1], secret, 1) == 1)
+            for (;;)
+                (void)poll(NULL, 0, 1000);
+        _exit(1);
+    }
+    char byte;
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    assert_int_equal(close(ready[0]) | close(ready[1]), 0);
+    return pid;
+}
+
+struct victim {
+    pid_t pid;
+    uid_t uid;
+    const char *secret;
+};
+
+/* As the engine's user and without its filter: what the kernel itself denies. */
+static int look_into_keeper(void *arg)
+{
+    const struct victim *victim = arg;
+    char name[64], byte = 0;
+    MUST_DO(150, setresgid(victim->uid, victim->uid, victim->uid) == 0 &&
+                     setresuid(victim->uid, victim->uid, victim->uid) == 0);
+    /* a process of one user can't be looked into for another reason than its own choice */
+    MUST_DO(151, prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0);
+    (void)snprintf(name, sizeof name, "/proc/%d/mem", (int)victim->pid);
+    MUST_REFUSE(152, open(name, O_RDONLY | O_CLOEXEC));
+    (void)snprintf(name, sizeof name, "/proc/%d/maps", (int)victim->pid);
+    MUST_REFUSE(153, open(name, O_RDONLY | O_CLOEXEC));
+    (void)snprintf(name, sizeof name, "/proc/%d/fd", (int)victim->pid);
+    MUST_REFUSE(154, open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    struct iovec here = {&byte, 1}, there = {(void *)(uintptr_t)victim->secret, 1};
+    MUST_REFUSE(155, process_vm_readv(victim->pid, &here, 1, &there, 1, 0));
+    MUST_REFUSE(156, ptrace(PTRACE_ATTACH, victim->pid, NULL, NULL));
+    MUST_REFUSE(157, ptrace(PTRACE_SEIZE, victim->pid, NULL, NULL));
+    long pidfd = syscall(SYS_pidfd_open, victim->pid, 0);
+    MUST_DO(158, pidfd >= 0);
+    MUST_REFUSE(159, syscall(SYS_pidfd_getfd, pidfd, 1, 0));
     return 0;
+}
+
+static void nobody_of_its_user_looks_into_a_keeper(void **state)
+{
+    (void)state;
+    if (SANITIZED || geteuid() != 0)
+        skip();
+    static const char secret[] = "k";
+    struct victim victim = {.uid = 65534, .secret = secret};
+    victim.pid = start_keeper(victim.uid, secret);
+    int result = in_child(look_into_keeper, &victim);
+    assert_int_equal(kill(victim.pid, SIGKILL), 0);
+    assert_int_equal(waitpid(victim.pid, NULL, 0), victim.pid);
+    if (result != 0)
+        fail_msg("check %d", result);
 }
 
 static int keeper_with_missing_path(void *arg)
@@ -295,7 +403,7 @@ static void sockets_open_as_granted(void **state)
     run(keeper_with_sockets, true, SANDBOX_SOCKETS_INET);
 }
 
-static void an_engine_starts_nothing(void **state)
+static void an_engine_starts_nothing_and_opens_what_is_granted(void **state)
 {
     (void)state;
     run(engine, false, SANDBOX_SOCKETS_NONE);
@@ -409,5 +517,7 @@ static void softhsm_works_inside(void **state)
 
 TEST_MAIN(cmocka_unit_test(a_keeper_without_grants_is_closed),
           cmocka_unit_test(granted_paths_and_no_others_open),
-          cmocka_unit_test(sockets_open_as_granted), cmocka_unit_test(an_engine_starts_nothing),
+          cmocka_unit_test(sockets_open_as_granted),
+          cmocka_unit_test(an_engine_starts_nothing_and_opens_what_is_granted),
+          cmocka_unit_test(nobody_of_its_user_looks_into_a_keeper),
           cmocka_unit_test(a_missing_path_is_named), cmocka_unit_test(softhsm_works_inside))

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
@@ -38,6 +39,9 @@ struct stage {
     _Atomic int hang;          /* do not stop when told */
     _Atomic int mute;          /* give no sign of life */
     _Atomic int refuse_reload;
+    _Atomic int want_reload; /* the engine asks for one */
+    _Atomic int file;        /* the number in the file that came with a reload */
+    _Atomic unsigned refused;
     _Atomic int wrong; /* a check in a child failed: its line */
     _Atomic unsigned uid;
 };
@@ -152,6 +156,17 @@ static int keeper_toy(const struct supervised *given, void *ctx)
     }
 }
 
+/* What the supervisor sent is what stands at the path now, though this process can't open it. */
+static void take_file(struct control_message *message)
+{
+    char text[16] = "";
+    CHILD_CHECK(message->value == 0 && message->fd >= 0);
+    CHILD_CHECK(read(message->fd, text, sizeof text - 1) >= 0);
+    CHILD_CHECK((fcntl(message->fd, F_GETFL) & O_ACCMODE) == O_RDONLY);
+    atomic_store(&stage->file, atoi(text));
+    file_closep(&message->fd);
+}
+
 static int engine_toy(const struct supervised *given, void *ctx)
 {
     (void)ctx;
@@ -165,6 +180,12 @@ static int engine_toy(const struct supervised *given, void *ctx)
         enum err err = control_wait(given->control, 5, &message);
         if (err == ERR_CLOSED)
             return 1;
+        if (err == ERR_OK && message.type == CONTROL_FILE)
+            take_file(&message);
+        if (err == ERR_OK && message.type == CONTROL_RELOAD_REFUSED)
+            atomic_fetch_add(&stage->refused, strcmp(message.text, "line 3: nonsense") == 0);
+        if (atomic_exchange(&stage->want_reload, 0) != 0)
+            CHILD_CHECK(control_tell(given->control, CONTROL_RELOAD_WANTED, 0, NULL) == ERR_OK);
         if (err == ERR_OK && message.type == CONTROL_RELOAD) {
             atomic_fetch_add(&stage->reloads, 1);
             (void)!control_tell(given->control, CONTROL_RELOADED, 0, NULL);
@@ -206,6 +227,13 @@ static void open_manager(struct run *run)
 }
 
 /* Runs the supervisor in a process of its own; its exit status is the enum err it ended with. */
+static void put_number(const struct run *run, const char *number)
+{
+    char *path = test_path(run->dir, "file");
+    assert_ok(file_write(path, bytes_str(number), 0600, NULL));
+    free(path);
+}
+
 static void begin(struct run *run, const char *user)
 {
     *run = (struct run){.dir = test_tempdir()};
@@ -216,11 +244,13 @@ static void begin(struct run *run, const char *user)
     memset((void *)stage, 0, sizeof *stage);
     atomic_store(&stage->keeper_status, -1);
     open_manager(run);
+    put_number(run, "1");
     run->pid = fork();
     assert_true(run->pid >= 0);
     if (run->pid != 0)
         return;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    const char *const files[] = {test_path(run->dir, "file")};
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct supervisor_config config = {
         .keeper_main = keeper_toy,
@@ -230,6 +260,8 @@ static void begin(struct run *run, const char *user)
         .listener_count = 1,
         .audit_dir = run->audit,
         .segment_size = SEGMENT,
+        .files = files,
+        .file_count = ARRAY_LEN(files),
         .user = user,
         .reload = reload_toy,
         .stop_timeout_ms = 500,
@@ -404,13 +436,21 @@ static void reloads(void **state)
     assert_int_equal(kill(run.pid, SIGHUP), 0);
     wait_for(atomic_load(&stage->reloads) == 1);
     assert_int_equal(atomic_load(&stage->reload_calls), 1);
+    assert_int_equal(atomic_load(&stage->file), 1);
+    wait_serving(&run, 1);
+    /* asked for by the engine; the file is another one of the same name */
+    put_number(&run, "2");
+    atomic_store(&stage->want_reload, 1);
+    wait_for(atomic_load(&stage->reloads) == 2);
+    assert_int_equal(atomic_load(&stage->file), 2);
     wait_serving(&run, 1);
     /* what the supervisor does not take the children never hear of */
     atomic_store(&stage->refuse_reload, 1);
     assert_int_equal(kill(run.pid, SIGHUP), 0);
-    wait_for(atomic_load(&stage->reload_calls) == 2);
+    wait_for(atomic_load(&stage->reload_calls) == 3);
+    wait_for(atomic_load(&stage->refused) == 1);
     wait_serving(&run, 1);
-    assert_int_equal(atomic_load(&stage->reloads), 1);
+    assert_int_equal(atomic_load(&stage->reloads), 2);
     assert_int_equal(kill(run.pid, SIGTERM), 0);
     end(&run, ERR_OK);
     clean(&run);
