@@ -42,19 +42,27 @@ static struct diameter_claim **bucket_of(struct diameter_registry *registry, con
 }
 
 enum err diameter_registry_claim(struct diameter_registry *registry, struct diameter_claim *claim,
-                                 const char *host)
+                                 const char *host, bool proven)
 {
     enum err err = ERR_OK;
     (void)pthread_mutex_lock(&registry->lock);
     struct diameter_claim **bucket = bucket_of(registry, host);
-    for (struct diameter_claim *c = *bucket; c != NULL; c = c->next) {
-        if (strcasecmp(c->host, host) == 0) {
-            atomic_store(&c->probe, true);
-            err = ERR_EXISTS;
-        }
+    struct diameter_claim **at = bucket;
+    while (*at != NULL && strcasecmp((*at)->host, host) != 0)
+        at = &(*at)->next;
+    struct diameter_claim *other = *at;
+    if (other != NULL && proven && !other->proven) {
+        *at = other->next;
+        registry->len--;
+        atomic_store(&other->lost, true);
+    } else if (other != NULL) {
+        atomic_store(&other->probe, true);
+        err = ERR_EXISTS;
     }
     if (err == ERR_OK) {
         claim->host = host;
+        claim->proven = proven;
+        atomic_store(&claim->lost, false);
         atomic_store(&claim->probe, false);
         claim->next = *bucket;
         *bucket = claim;

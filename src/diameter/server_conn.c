@@ -80,6 +80,12 @@ static enum err find_peer(struct server_conn *conn, const struct fleet_peer_view
     return fleet_lookup_peer(conn->loop->lookup, bytes_str(conn->peer.host), ret_view);
 }
 
+static enum err claim(struct server_conn *conn)
+{
+    return diameter_registry_claim(conn->loop->server->registry, &conn->claim, conn->peer.host,
+                                   conn->peer.secure);
+}
+
 static uint32_t judge(struct server_conn *conn, const char **ret_text)
 {
     const struct fleet_peer_view *view = NULL;
@@ -96,8 +102,8 @@ static uint32_t judge(struct server_conn *conn, const char **ret_text)
         *ret_text = "the certificate does not belong to this Origin-Host";
         return DIAMETER_UNKNOWN_PEER;
     }
-    if (diameter_registry_claim(conn->loop->server->registry, &conn->claim, conn->peer.host) !=
-        ERR_OK) {
+    /* Where TLS is still to come the name is claimed once it is proven. */
+    if (!conn->peer.to_secure && claim(conn) != ERR_OK) {
         *ret_text = "another connection of this Origin-Host is open";
         return DIAMETER_UNABLE_TO_COMPLY;
     }
@@ -197,6 +203,10 @@ static void on_secured(struct net_conn *net, void *ctx)
         diameter_peer_secured(&conn->peer, named, server_loop_now_ms(conn->loop));
     conn->link.secure = conn->peer.secure;
     atomic_store(&conn->tls, conn->peer.secure);
+    if (event == DIAMETER_EVENT_OPEN && claim(conn) != ERR_OK) {
+        conn->peer.why = "another connection of this Origin-Host is open";
+        event = DIAMETER_EVENT_ABORT;
+    }
     server_conn_after(conn, event, bytes_of(NULL, 0), &out);
 }
 
@@ -227,6 +237,11 @@ void server_conn_tick(struct server_conn *conn, uint64_t now_ms)
     struct writer out = out_of(conn->loop);
     if (!net_conn_is_open(conn->conn))
         return;
+    if (atomic_load(&conn->claim.lost)) {
+        conn->peer.why = "another connection proved that it is this Origin-Host";
+        server_conn_after(conn, DIAMETER_EVENT_ABORT, bytes_of(NULL, 0), &out);
+        return;
+    }
     if (atomic_exchange(&conn->claim.probe, false))
         diameter_peer_probe(&conn->peer, now_ms, &out);
     enum diameter_event event = diameter_peer_tick(&conn->peer, now_ms, &out);

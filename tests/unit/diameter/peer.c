@@ -405,14 +405,26 @@ static void one_connection_per_host(void **state)
     struct diameter_claim first = {0};
     struct diameter_claim second = {0};
     assert_ok(diameter_registry_new(&registry));
-    assert_ok(diameter_registry_claim(registry, &first, "gw1.test"));
+    assert_ok(diameter_registry_claim(registry, &first, "gw1.test", false));
     assert_false(first.probe);
-    assert_err(diameter_registry_claim(registry, &second, "GW1.Test"), ERR_EXISTS);
+    assert_err(diameter_registry_claim(registry, &second, "GW1.Test", false), ERR_EXISTS);
     assert_true(first.probe);
     diameter_registry_release(registry, &second); /* holds nothing */
     assert_int_equal(diameter_registry_len(registry), 1);
     diameter_registry_release(registry, &first);
-    assert_ok(diameter_registry_claim(registry, &second, "GW1.Test"));
+    assert_ok(diameter_registry_claim(registry, &second, "GW1.Test", false));
+    diameter_registry_release(registry, &second);
+    assert_int_equal(diameter_registry_len(registry), 0);
+    /* a name that was only said goes to whoever proves it */
+    struct diameter_claim third = {0};
+    assert_ok(diameter_registry_claim(registry, &first, "gw1.test", false));
+    assert_ok(diameter_registry_claim(registry, &second, "gw1.test", true));
+    assert_true(first.lost && !second.lost && !first.probe);
+    assert_err(diameter_registry_claim(registry, &third, "gw1.test", true), ERR_EXISTS);
+    assert_err(diameter_registry_claim(registry, &third, "gw1.test", false), ERR_EXISTS);
+    assert_true(second.probe);
+    diameter_registry_release(registry, &first); /* no more in it */
+    assert_int_equal(diameter_registry_len(registry), 1);
     diameter_registry_release(registry, &second);
     assert_int_equal(diameter_registry_len(registry), 0);
     diameter_registry_free(registry);

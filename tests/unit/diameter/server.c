@@ -237,6 +237,38 @@ static void keys_over_tls(void **state)
     stop();
 }
 
+/* Whoever reaches the TCP port can say that it is a gateway; that must not lock out the gateway. */
+static void who_proves_a_name_has_it(void **state)
+{
+    (void)state;
+    start("InbandSecurityIds.0.SecurityId=TLS\n"
+          "InbandSecurityIds.1.SecurityId=NO_INBAND_SECURITY\n");
+    struct diameter_client *squatter = client_of("gw1.test", false, "");
+    expect_node(squatter, 2);
+    struct diameter_client *client = client_of("gw1.test", true, tls_files());
+    expect_node(client, 4);
+    /* and the other way round it stays with the gateway */
+    struct diameter_client *again = client_of("gw1.test", false, "");
+    expect(again, "gateway@kms.test", ERR_PEER, 0);
+    expect_node(client, 6);
+    assert_int_equal(diameter_server_peers(server), 1);
+    diameter_client_free(again);
+    diameter_client_free(client);
+    diameter_client_free(squatter);
+    for (int i = 0; i < 100 && diameter_server_peers(server) != 0; i++)
+        usleep(10000);
+    /* the same where TLS begins after the capabilities exchange */
+    char more[1200];
+    (void)snprintf(more, sizeof more, "InbandSecurityIds.0.SecurityId=TLS\n%s", tls_files());
+    squatter = client_of("gw1.test", false, "");
+    expect_node(squatter, 8);
+    client = client_of("gw1.test", false, more);
+    expect_node(client, 10);
+    diameter_client_free(client);
+    diameter_client_free(squatter);
+    stop();
+}
+
 static void shared_secrets(void **state)
 {
     (void)state;
@@ -357,13 +389,10 @@ static int remove_all(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keys_over_tcp),
-        cmocka_unit_test(who_may_come_in),
-        cmocka_unit_test(keys_over_tls),
-        cmocka_unit_test(shared_secrets),
-        cmocka_unit_test(failover_and_a_lost_keeper),
-        cmocka_unit_test(reload_and_goodbye),
-        cmocka_unit_test(it_ends_with_requests_under_way),
+        cmocka_unit_test(keys_over_tcp),      cmocka_unit_test(who_may_come_in),
+        cmocka_unit_test(keys_over_tls),      cmocka_unit_test(who_proves_a_name_has_it),
+        cmocka_unit_test(shared_secrets),     cmocka_unit_test(failover_and_a_lost_keeper),
+        cmocka_unit_test(reload_and_goodbye), cmocka_unit_test(it_ends_with_requests_under_way),
     };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
