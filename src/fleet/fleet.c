@@ -1,4 +1,4 @@
-#include "fleet/internal.h"
+#include "fleet/snapshot.h"
 
 #include <dirent.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "crypto/hash.h"
 #include "crypto/rsa.h"
-#include "fleet/internal.h"
+#include "fleet/snapshot.h"
 #include "fleet/name.h"
 
 /* The gateway key file: the network's keys on their way to a local key server. */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "fleet/snapshot.h"
 #include "base/clock.h"
 #include "fleet/import_run.h"
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "fleet/internal.h"
+#include "fleet/snapshot.h"
 
 struct fleet_lookup {
     struct fleet *fleet;

@@ -5,7 +5,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
-#include "fleet/internal.h"
+#include "fleet/snapshot.h"
 #include "fleet/name.h"
 
 static const char *const kind_names[] = {

@@ -3,7 +3,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
-#include "fleet/internal.h"
+#include "fleet/snapshot.h"
 
 /* A network's passphrase, domain key, and end. */
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "fleet/internal.h"
+#include "fleet/snapshot.h"
 #include "fleet/name.h"
 
 struct peer_change {

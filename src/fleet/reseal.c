@@ -1,4 +1,4 @@
-#include "fleet/internal.h"
+#include "fleet/snapshot.h"
 
 /* Where fleet keeps sealed records, for the vault's reseal. The version of the domain key stands in
  * bytes 1 and 2 of a sealed record, so SQL finds what is left to do. */

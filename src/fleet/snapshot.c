@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "fleet/internal.h"
+#include "fleet/snapshot.h"
 
 /* What the network loops read without a lock: built anew after each change, swapped as a whole,
  * freed with its last reader. */
