@@ -137,11 +137,14 @@ static void the_oldest_that_ended_makes_room(void **state)
     json_t *json = NULL;
     assert_err(jobs_show(jobs, first, 0, &json), ERR_NOT_FOUND);
     AUTO(json_freep) json_t *kept = show(second, 0);
+    assert_non_null(kept);
     jobs_tidy(jobs, clock_mono_ns() + (uint64_t)JOB_KEEP_S * 1000000000 / 2);
     AUTO(json_freep) json_t *still = show(second, 0);
+    assert_non_null(still);
     jobs_tidy(jobs, clock_mono_ns() + (uint64_t)(JOB_KEEP_S + 1) * 1000000000);
     assert_err(jobs_show(jobs, second, 0, &json), ERR_NOT_FOUND);
     AUTO(json_freep) json_t *waiting = show(job_id(all[0]), 0); /* whatever its age */
+    assert_non_null(waiting);
 }
 
 static void lines_are_bounded(void **state)
