@@ -1,5 +1,6 @@
 #include "api/job.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -9,9 +10,8 @@
 
 /* Lines and results are in a job and in answers at once, on several threads: jansson counts
  * references to them with atomic operations, or must not be used so. */
-#if !JSON_HAVE_ATOMIC_BUILTINS && !JSON_HAVE_SYNC_BUILTINS
-#error jansson without atomic reference counts
-#endif
+static_assert(JSON_HAVE_ATOMIC_BUILTINS || JSON_HAVE_SYNC_BUILTINS,
+              "jansson without atomic reference counts");
 
 enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_DONE, JOB_FAILED };
 
