@@ -7,8 +7,10 @@
 #include "base/file.h"
 #include "fleet/import.h"
 
-/* From the CMS to staged rows. Nothing staged here is used before the keeper has checked the tag.
- */
+/* From the CMS to staged rows. The keeper reads the file twice: it tells nothing of what is in it
+ * before it has seen the whole and its tag. */
+
+#define MARKS_MAX ((size_t)64 * 1024 * 1024)
 
 struct decrypt {
     struct import *import;
@@ -18,6 +20,9 @@ struct decrypt {
     enum oaep_hash hash;
     uint32_t session;
     bool in_session;
+    bool checking;    /* the first time */
+    struct buf marks; /* KEEPER_MARK_SIZE bytes of each piece */
+    size_t marks_used;
     uint8_t tag[CMS_TAG_SIZE];
     size_t tag_len;
     bool ended;
@@ -131,13 +136,34 @@ static enum err finish(struct decrypt *d, struct err_detail *detail)
 {
     struct import *im = d->import;
     struct keeper_import_totals totals;
-    d->in_session = false;
     d->ended = true;
-    TRY(keeper_import_end(im->call->keeper, d->session, bytes_of(d->tag, d->tag_len), take_line, d,
-                          &totals, detail));
+    if (d->checking)
+        return keeper_import_checked(im->call->keeper, d->session, bytes_of(d->tag, d->tag_len),
+                                     detail);
+    d->in_session = false;
+    TRY(keeper_import_end(im->call->keeper, d->session, take_line, d, &totals, detail));
     im->result.lines = totals.lines;
     im->malformed += totals.unreported;
     return ERR_OK;
+}
+
+static enum err take_data(struct decrypt *d, struct bytes data, struct err_detail *detail)
+{
+    struct keeper_client *keeper = d->import->call->keeper;
+    uint8_t mark[KEEPER_MARK_SIZE];
+    if (d->checking) {
+        TRY(keeper_import_check(keeper, d->session, data, mark, detail));
+        if (d->marks.len >= MARKS_MAX)
+            return err_set(detail, ERR_LIMIT, "%s is in too many small pieces",
+                           d->import->request->source);
+        return buf_append(&d->marks, BYTES(mark));
+    }
+    if (d->marks_used == d->marks.len)
+        return err_set(detail, ERR_MISMATCH, "%s was changed while it was read",
+                       d->import->request->source);
+    memcpy(mark, d->marks.data + d->marks_used, sizeof mark);
+    d->marks_used += sizeof mark;
+    return keeper_import_chunk(keeper, d->session, mark, data, take_line, d, detail);
 }
 
 static enum err take_event(struct decrypt *d, const struct cms_item *item,
@@ -152,10 +178,8 @@ static enum err take_event(struct decrypt *d, const struct cms_item *item,
             d->hash = item->recipient.hash;
         }
         return ERR_OK;
-    case CMS_CONTENT: return begin(d, item, detail);
-    case CMS_DATA:
-        return keeper_import_chunk(d->import->call->keeper, d->session, item->data, take_line, d,
-                                   detail);
+    case CMS_CONTENT: return d->checking ? begin(d, item, detail) : ERR_OK;
+    case CMS_DATA: return take_data(d, item->data, detail);
     case CMS_TAG:
         d->tag_len = item->data.len < sizeof(d->tag) ? item->data.len : sizeof(d->tag);
         memcpy(d->tag, item->data.data, d->tag_len);
@@ -178,9 +202,11 @@ static enum err take_piece(struct decrypt *d, struct bytes input, struct err_det
     return ERR_OK;
 }
 
-static enum err read_file(struct decrypt *d, struct err_detail *detail)
+static enum err read_file(struct decrypt *d, bool checking, struct err_detail *detail)
 {
     struct import *im = d->import;
+    d->checking = checking;
+    d->ended = false;
     AUTO(file_closep) int fd = open(im->request->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return err_errno(detail, "%s", im->request->path);
@@ -195,7 +221,7 @@ static enum err read_file(struct decrypt *d, struct err_detail *detail)
             break;
         done += (uint64_t)len;
         TRY(take_piece(d, bytes_of(im->piece, (size_t)len), detail));
-        TRY(progress_tell(im->call, "read", done, 0));
+        TRY(progress_tell(im->call, checking ? "check" : "read", done, 0));
     }
     return cms_reader_finish(&im->cms, detail);
 }
@@ -221,7 +247,10 @@ enum err import_decrypt(struct import *im, struct err_detail *detail)
     AUTO(buf_done) struct buf spki = {0};
     TRY(keeper_public(im->call->keeper, KEEPER_KEY_SERVER, &spki, d.key_id, detail));
     TRY(stage_open(&im->stage, im->call->fleet->spool_dir, detail));
-    enum err err = read_file(&d, detail);
+    enum err err = read_file(&d, true, detail);
+    if (err == ERR_OK)
+        err = read_file(&d, false, detail);
+    buf_done(&d.marks);
     if (d.in_session)
         (void)(keeper_session_drop(im->call->keeper, d.session, NULL) == ERR_OK);
     if (err != ERR_OK && line.code == err && detail)

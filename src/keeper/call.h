@@ -120,7 +120,8 @@ core_verb_fn verb_status, verb_domain_create, verb_domain_rotate, verb_domain_lo
     verb_domain_drop, verb_generate, verb_generate_nodes, verb_seal, verb_release, verb_reseal,
     verb_passphrase_set, verb_passphrase_check, verb_mac_begin, verb_mac_update, verb_mac_end,
     verb_mac_verify, verb_export_begin, verb_export_head, verb_export_nodes, verb_export_end,
-    verb_gateway_export, verb_gateway_import, verb_import_begin, verb_import_chunk, verb_import_end,
-    verb_session_drop, verb_sign_certificate, verb_sign_audit, verb_public, verb_note, verb_expect;
+    verb_gateway_export, verb_gateway_import, verb_import_begin, verb_import_check,
+    verb_import_checked, verb_import_chunk, verb_import_end, verb_session_drop,
+    verb_sign_certificate, verb_sign_audit, verb_public, verb_note, verb_expect;
 /* A head signature of the keeper's own accord. */
 void core_sign_head(struct core *core);

@@ -275,33 +275,51 @@ static enum err give_lines(struct client_call *call, keeper_import_fn *fn, void 
     return client_call_end(call);
 }
 
-enum err keeper_import_chunk(struct keeper_client *client, uint32_t session,
-                             struct bytes ciphertext, keeper_import_fn *fn, void *arg,
+enum err keeper_import_check(struct keeper_client *client, uint32_t session,
+                             struct bytes ciphertext, uint8_t ret_mark[KEEPER_MARK_SIZE],
                              struct err_detail *detail)
 {
-    while (ciphertext.len != 0) {
-        size_t len =
-            ciphertext.len < KEEPER_IMPORT_CHUNK_MAX ? ciphertext.len : KEEPER_IMPORT_CHUNK_MAX;
-        struct client_call call;
-        session_begin(&call, client, KEEPER_IMPORT_CHUNK, session);
-        writer_bytes16(&call.out, bytes_of(ciphertext.data, len));
-        TRY(client_call_run(&call, detail));
-        TRY(give_lines(&call, fn, arg));
-        ciphertext = bytes_of(ciphertext.data + len, ciphertext.len - len);
-    }
+    struct client_call call;
+    session_begin(&call, client, KEEPER_IMPORT_CHECK, session);
+    writer_bytes16(&call.out, ciphertext);
+    TRY(client_call_run(&call, detail));
+    uint8_t mark[KEEPER_MARK_SIZE];
+    reader_copy(&call.in, mark, sizeof mark);
+    TRY(client_call_end(&call));
+    memcpy(ret_mark, mark, sizeof mark);
     return ERR_OK;
 }
 
-enum err keeper_import_end(struct keeper_client *client, uint32_t session, struct bytes tag,
-                           keeper_import_fn *fn, void *arg, struct keeper_import_totals *ret_totals,
-                           struct err_detail *detail)
+enum err keeper_import_checked(struct keeper_client *client, uint32_t session, struct bytes tag,
+                               struct err_detail *detail)
 {
     if (tag.len > KEEPER_TAG_SIZE)
         return err_set(detail, ERR_SYNTAX, "a tag of %zu bytes", tag.len);
     struct client_call call;
-    session_begin(&call, client, KEEPER_IMPORT_END, session);
+    session_begin(&call, client, KEEPER_IMPORT_CHECKED, session);
     writer_u8(&call.out, (uint8_t)tag.len);
     writer_bytes(&call.out, tag);
+    return client_call_run_empty(&call, detail);
+}
+
+enum err keeper_import_chunk(struct keeper_client *client, uint32_t session,
+                             const uint8_t mark[KEEPER_MARK_SIZE], struct bytes ciphertext,
+                             keeper_import_fn *fn, void *arg, struct err_detail *detail)
+{
+    struct client_call call;
+    session_begin(&call, client, KEEPER_IMPORT_CHUNK, session);
+    writer_bytes(&call.out, bytes_of(mark, KEEPER_MARK_SIZE));
+    writer_bytes16(&call.out, ciphertext);
+    TRY(client_call_run(&call, detail));
+    return give_lines(&call, fn, arg);
+}
+
+enum err keeper_import_end(struct keeper_client *client, uint32_t session, keeper_import_fn *fn,
+                           void *arg, struct keeper_import_totals *ret_totals,
+                           struct err_detail *detail)
+{
+    struct client_call call;
+    session_begin(&call, client, KEEPER_IMPORT_END, session);
     TRY(client_call_run(&call, detail));
     struct keeper_import_totals totals = {.lines = reader_u32(&call.in)};
     totals.nodes = reader_u32(&call.in);

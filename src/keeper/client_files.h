@@ -117,9 +117,20 @@ typedef enum err keeper_import_fn(void *arg, const struct keeper_import_line *li
 MUST_CHECK enum err keeper_import_begin(struct keeper_client *client, const char *actor,
                                         const struct keeper_import *import, uint32_t *ret_session,
                                         struct err_detail *detail);
-/* Any length; sent in pieces of KEEPER_IMPORT_CHUNK_MAX. Nothing that `fn` gets may be kept before
- * keeper_import_end said yes. */
+/* The ciphertext is sent twice, in the same pieces of 1 to KEEPER_IMPORT_CHUNK_MAX bytes: first all
+ * of it with keeper_import_check, which gives each piece its mark; then, once keeper_import_checked
+ * has found the tag right (12 to 16 bytes; ERR_DECRYPT where it isn't), with keeper_import_chunk,
+ * which wants the marks back and gives the lines. Before that nothing of the content is told. An
+ * error ends the session. */
+MUST_CHECK enum err keeper_import_check(struct keeper_client *client, uint32_t session,
+                                        struct bytes ciphertext, uint8_t ret_mark[KEEPER_MARK_SIZE],
+                                        struct err_detail *detail);
+MUST_CHECK enum err keeper_import_checked(struct keeper_client *client, uint32_t session,
+                                          struct bytes tag, struct err_detail *detail);
+/* ERR_MISMATCH where this is not the piece that got the mark; nothing that `fn` gets may be kept
+ * before keeper_import_end said yes. */
 MUST_CHECK enum err keeper_import_chunk(struct keeper_client *client, uint32_t session,
+                                        const uint8_t mark[KEEPER_MARK_SIZE],
                                         struct bytes ciphertext, keeper_import_fn *fn, void *arg,
                                         struct err_detail *detail);
 struct keeper_import_totals {
@@ -128,10 +139,10 @@ struct keeper_import_totals {
     uint32_t refused;    /* lines */
     uint32_t unreported; /* refused lines beyond the first 64 of a chunk, counted only */
 };
-/* Checks the tag (12 to 16 bytes): ERR_DECRYPT, ERR_SYNTAX where first lines are missing. Gives the
- * last line where it has no newline. */
+/* ERR_SYNTAX where first lines are missing, ERR_STATE before all pieces were given. Gives the last
+ * line where it has no newline. */
 MUST_CHECK enum err keeper_import_end(struct keeper_client *client, uint32_t session,
-                                      struct bytes tag, keeper_import_fn *fn, void *arg,
+                                      keeper_import_fn *fn, void *arg,
                                       struct keeper_import_totals *ret_totals,
                                       struct err_detail *detail);
 /* Give a session up. */

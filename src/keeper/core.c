@@ -34,6 +34,8 @@ static const struct {
     [KEEPER_GATEWAY_EXPORT] = {verb_gateway_export, AUDIT_RELEASE, 0},
     [KEEPER_GATEWAY_IMPORT] = {verb_gateway_import, AUDIT_SEAL, 0},
     [KEEPER_IMPORT_BEGIN] = {verb_import_begin, AUDIT_IMPORT_BEGIN, 0},
+    [KEEPER_IMPORT_CHECK] = {verb_import_check, 0, 0},
+    [KEEPER_IMPORT_CHECKED] = {verb_import_checked, 0, 0},
     [KEEPER_IMPORT_CHUNK] = {verb_import_chunk, AUDIT_SEAL, 0},
     [KEEPER_IMPORT_END] = {verb_import_end, AUDIT_IMPORT_END, 0},
     [KEEPER_SESSION_DROP] = {verb_session_drop, 0, 0},

@@ -20,7 +20,9 @@ struct session {
     uint8_t purpose;
     struct cmac *cmac;
     struct aead_stream *stream;
-    uint32_t keys; /* that left or came */
+    struct aead_stream *check; /* import: until the tag was seen to be right */
+    uint32_t checked, taken;   /* pieces, in either pass */
+    uint32_t keys;             /* that left or came */
     bool head_done;
     /* import */
     uint8_t head; /* enum keeper_head */

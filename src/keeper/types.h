@@ -57,6 +57,7 @@ enum keeper_key { KEEPER_KEY_SERVER = 1, KEEPER_KEY_CA };
 #define KEEPER_SIGNATURE_MAX   512
 #define KEEPER_MAC_SIZE        16
 #define KEEPER_TAG_SIZE        16
+#define KEEPER_MARK_SIZE       16 /* of a piece of an import */
 #define KEEPER_NOTE_MAX        1000
 #define KEEPER_DOMAINS_MAX     4096
 #define KEEPER_VERSIONS_MAX    65535 /* of one domain's key, over its life */

@@ -71,6 +71,11 @@ static enum err take_line(void *arg, const struct keeper_import_line *line)
     return ERR_OK;
 }
 
+static struct bytes piece(struct bytes of, size_t at, size_t len)
+{
+    return bytes_of(of.data + at, of.len - at < len ? of.len - at : len);
+}
+
 static enum err import(struct rig *rig, const struct keeper_cms *cms, enum keeper_head head,
                        struct bytes ciphertext, size_t chunk, struct bytes tag, struct lines *lines,
                        struct keeper_import_totals *totals, struct err_detail *detail)
@@ -87,13 +92,20 @@ static enum err import(struct rig *rig, const struct keeper_cms *cms, enum keepe
     uint32_t session = 0;
     TRY(keeper_import_begin(client, RIG_ACTOR, &begin, &session, detail));
     *lines = (struct lines){.nodes = 0};
-    while (ciphertext.len != 0) {
-        size_t len = ciphertext.len < chunk ? ciphertext.len : chunk;
-        TRY(keeper_import_chunk(client, session, bytes_of(ciphertext.data, len), take_line, lines,
-                                detail));
-        ciphertext = bytes_of(ciphertext.data + len, ciphertext.len - len);
+    if (chunk > KEEPER_IMPORT_CHUNK_MAX)
+        chunk = KEEPER_IMPORT_CHUNK_MAX;
+    AUTO(buf_done) struct buf marks = {0};
+    for (size_t at = 0; at < ciphertext.len; at += chunk) {
+        uint8_t mark[KEEPER_MARK_SIZE];
+        TRY(keeper_import_check(client, session, piece(ciphertext, at, chunk), mark, detail));
+        TRY(buf_append(&marks, BYTES(mark)));
     }
-    return keeper_import_end(client, session, tag, take_line, lines, totals, detail);
+    TRY(keeper_import_checked(client, session, tag, detail));
+    const uint8_t *mark = marks.data;
+    for (size_t at = 0; at < ciphertext.len; at += chunk, mark += KEEPER_MARK_SIZE)
+        TRY(keeper_import_chunk(client, session, mark, piece(ciphertext, at, chunk), take_line,
+                                lines, detail));
+    return keeper_import_end(client, session, take_line, lines, totals, detail);
 }
 
 #define NODES 2000
@@ -318,6 +330,103 @@ static void wrong_lines_are_named(void **state)
     assert_ok(rig_end(&rig));
 }
 
+/* Two pieces under way in a session of their own. */
+struct under_way {
+    struct keeper_client *client;
+    uint32_t session;
+    struct bytes pieces[2];
+    uint8_t marks[2][KEEPER_MARK_SIZE];
+    struct lines lines;
+    struct keeper_import_totals totals;
+};
+
+static void begin_two(struct rig *rig, const struct keeper_cms *cms, struct bytes ciphertext,
+                      struct under_way *two)
+{
+    *two = (struct under_way){.client = rig_client(rig, 0)};
+    struct keeper_import begin = {.domain = RIG_DOMAIN,
+                                  .id_width = 32,
+                                  .nonce = BYTES(cms->nonce),
+                                  .encrypted_key =
+                                      bytes_of(cms->encrypted_key, cms->encrypted_key_len)};
+    assert_ok(keeper_import_begin(two->client, RIG_ACTOR, &begin, &two->session, NULL));
+    for (unsigned i = 0; i < 2; i++) {
+        two->pieces[i] = piece(ciphertext, i * ciphertext.len / 2, ciphertext.len / 2);
+        assert_ok(
+            keeper_import_check(two->client, two->session, two->pieces[i], two->marks[i], NULL));
+    }
+}
+
+static enum err give_piece(struct under_way *two, unsigned mark, unsigned which)
+{
+    return keeper_import_chunk(two->client, two->session, two->marks[mark], two->pieces[which],
+                               take_line, &two->lines, NULL);
+}
+
+static enum err end_two(struct under_way *two)
+{
+    return keeper_import_end(two->client, two->session, take_line, &two->lines, &two->totals, NULL);
+}
+
+/* A hostile engine that changes the ciphertext learns whether the tag is right, and no more. */
+static void lines_come_after_the_tag(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_begin(&rig, NULL);
+    struct keeper_cms cms;
+    struct buf out = {0};
+    uint8_t tag[16];
+    struct under_way two;
+    encrypt(&rig,
+            bytes_str("0x1,0x370ed34aef1835709b7eedf259d83fc5,1,0\n"
+                      "0x2,0x370ed34aef1835709b7eedf259d83fc5,1,0\n"),
+            &cms, &out, tag);
+    /* in order */
+    begin_two(&rig, &cms, buf_view(&out), &two);
+    assert_ok(keeper_import_checked(two.client, two.session, BYTES(tag), NULL));
+    assert_ok(give_piece(&two, 0, 0));
+    assert_ok(give_piece(&two, 1, 1));
+    assert_ok(end_two(&two));
+    assert_int_equal(two.totals.nodes, 2);
+    /* before the tag */
+    begin_two(&rig, &cms, buf_view(&out), &two);
+    assert_err(give_piece(&two, 0, 0), ERR_STATE);
+    assert_err(keeper_import_checked(two.client, two.session, BYTES(tag), NULL), ERR_NOT_FOUND);
+    begin_two(&rig, &cms, buf_view(&out), &two);
+    assert_err(end_two(&two), ERR_STATE);
+    /* a wrong tag ends it */
+    begin_two(&rig, &cms, buf_view(&out), &two);
+    tag[3] ^= 1;
+    assert_err(keeper_import_checked(two.client, two.session, BYTES(tag), NULL), ERR_DECRYPT);
+    tag[3] ^= 1;
+    assert_err(give_piece(&two, 0, 0), ERR_NOT_FOUND);
+    /* other bytes than were checked, another place, twice, not all */
+    begin_two(&rig, &cms, buf_view(&out), &two);
+    assert_ok(keeper_import_checked(two.client, two.session, BYTES(tag), NULL));
+    out.data[2] ^= 1;
+    assert_err(give_piece(&two, 0, 0), ERR_MISMATCH);
+    out.data[2] ^= 1;
+    begin_two(&rig, &cms, buf_view(&out), &two);
+    assert_ok(keeper_import_checked(two.client, two.session, BYTES(tag), NULL));
+    assert_err(give_piece(&two, 1, 1), ERR_MISMATCH);
+    begin_two(&rig, &cms, buf_view(&out), &two);
+    assert_ok(keeper_import_checked(two.client, two.session, BYTES(tag), NULL));
+    assert_ok(give_piece(&two, 0, 0));
+    assert_err(give_piece(&two, 0, 0), ERR_MISMATCH);
+    begin_two(&rig, &cms, buf_view(&out), &two);
+    assert_ok(keeper_import_checked(two.client, two.session, BYTES(tag), NULL));
+    assert_ok(give_piece(&two, 0, 0));
+    assert_err(end_two(&two), ERR_STATE);
+    /* once checked there is nothing more to check */
+    begin_two(&rig, &cms, buf_view(&out), &two);
+    assert_ok(keeper_import_checked(two.client, two.session, BYTES(tag), NULL));
+    assert_err(keeper_import_check(two.client, two.session, two.pieces[0], two.marks[0], NULL),
+               ERR_STATE);
+    buf_done(&out);
+    assert_ok(rig_end(&rig));
+}
+
 static void the_densest_chunk_fits(void **state)
 {
     (void)state;
@@ -529,6 +638,7 @@ static void certificates_and_public_keys(void **state)
 }
 
 TEST_MAIN(cmocka_unit_test(out_and_in_again), cmocka_unit_test(a_derived_key_is_as_documented),
-          cmocka_unit_test(wrong_lines_are_named), cmocka_unit_test(the_densest_chunk_fits),
-          cmocka_unit_test(a_backup_is_for_this_server), cmocka_unit_test(gateway_files),
-          cmocka_unit_test(passphrases_and_macs), cmocka_unit_test(certificates_and_public_keys))
+          cmocka_unit_test(wrong_lines_are_named), cmocka_unit_test(lines_come_after_the_tag),
+          cmocka_unit_test(the_densest_chunk_fits), cmocka_unit_test(a_backup_is_for_this_server),
+          cmocka_unit_test(gateway_files), cmocka_unit_test(passphrases_and_macs),
+          cmocka_unit_test(certificates_and_public_keys))

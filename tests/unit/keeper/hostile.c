@@ -67,6 +67,7 @@ static struct writer sample(struct talk *talk, uint8_t verb, const struct rig_ke
     bool session =
         verb == KEEPER_MAC_UPDATE || verb == KEEPER_MAC_END || verb == KEEPER_MAC_VERIFY ||
         verb == KEEPER_EXPORT_HEAD || verb == KEEPER_EXPORT_NODES || verb == KEEPER_EXPORT_END ||
+        verb == KEEPER_IMPORT_CHECK || verb == KEEPER_IMPORT_CHECKED ||
         verb == KEEPER_IMPORT_CHUNK || verb == KEEPER_IMPORT_END || verb == KEEPER_SESSION_DROP;
     struct writer w = begin(talk, verb, rows ? 2 : 0);
     struct bytes sealed = keeper_sealed_view(&node->made.sealed);
@@ -135,9 +136,13 @@ static struct writer sample(struct talk *talk, uint8_t verb, const struct rig_ke
         message_put_sealed(&w, sealed);
         break;
     case KEEPER_MAC_UPDATE:
-    case KEEPER_IMPORT_CHUNK: writer_bytes16(&w, BYTES(zeros)); break;
+    case KEEPER_IMPORT_CHECK: writer_bytes16(&w, BYTES(zeros)); break;
+    case KEEPER_IMPORT_CHUNK:
+        writer_bytes(&w, bytes_of(zeros, KEEPER_MARK_SIZE));
+        writer_bytes16(&w, BYTES(zeros));
+        break;
     case KEEPER_MAC_VERIFY:
-    case KEEPER_IMPORT_END:
+    case KEEPER_IMPORT_CHECKED:
         writer_u8(&w, 16);
         writer_bytes(&w, bytes_of(zeros, 16));
         break;
