@@ -73,6 +73,8 @@ MUST_CHECK enum err call_open(struct core_call *call, const struct keeper_row *r
 /* After a verb that had clear lines in core->scratch. */
 void call_wipe_scratch(struct core_call *call);
 
+#define JOB_TEXT_MAX (KEEPER_NAME_MAX + 96)
+
 /* Something slow. `work` runs on a worker and touches the job only; then on the main thread
  * `finish` (unless work failed) writes the answer; then `release` frees what the job holds. The job
  * is the first member of the verb's own struct. */
@@ -83,7 +85,7 @@ struct core_job {
     struct keeper_head_fields head;
     struct audit_event event; /* actor and text are the job's copies */
     uint8_t actor[KEEPER_ACTOR_MAX];
-    uint8_t text[KEEPER_NAME_MAX + 64];
+    uint8_t text[JOB_TEXT_MAX];
     enum err err;
     struct err_detail detail;
     enum err (*work)(struct core_job *job);

@@ -89,8 +89,9 @@ static enum err decode(struct bytes raw, struct control_message *ret_message)
     if (type == 0 || type >= CONTROL_TYPES || text.len > CONTROL_TEXT_MAX)
         return ERR_SYNTAX;
     message.type = (enum control_type)type;
-    if (text.len != 0)
-        memcpy(message.text, text.data, text.len);
+    /* it goes into the log and, behind STATUS=, to the service manager, line by line */
+    for (size_t i = 0; i < text.len; i++)
+        message.text[i] = text.data[i] < 0x20 || text.data[i] == 0x7f ? '?' : (char)text.data[i];
     *ret_message = message;
     return ERR_OK;
 }

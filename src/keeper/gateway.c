@@ -106,6 +106,17 @@ struct sealed_key {
     struct bytes sealed;
 };
 
+/* The file is worth what its passphrase is: which one it was belongs on the record. */
+static enum err record_passphrase(struct core_call *call, const struct keeper_row *row)
+{
+    struct audit_event event = call->event;
+    event.kind = AUDIT_USE;
+    event.table = row->table;
+    event.row = row->row;
+    event.epoch = row->epoch;
+    return core_record(call->core, &event);
+}
+
 static enum err export_open(struct core_call *call, const struct sealed_key keys[5],
                             struct gateway_job *job)
 {
@@ -118,6 +129,7 @@ static enum err export_open(struct core_call *call, const struct sealed_key keys
     TRY(secret_new(KEEPER_KEY_MAX, &derived));
     size_t len = 0;
     TRY(call_open(call, &keys[4].row, keys[4].sealed, secret_data(derived), &len));
+    TRY(record_passphrase(call, &keys[4].row));
     uint8_t pwdh[KEEPER_MAC_SIZE];
     TRY(keeper_pwdh(secret_view(derived), pwdh));
     if (!secret_equal(BYTES(pwdh), bytes_of(lines->pwdh.key, lines->pwdh.key_len)))

@@ -44,11 +44,12 @@ enum err verb_sign_certificate(struct core_call *call)
     reader_copy(&call->in, digest, sizeof digest);
     TRY(call_read(call));
     TRY(call_allow(call, KEEPER_CERTIFICATE, 0, 1));
-    char text[KEEPER_NAME_MAX + 64];
-    char hex[2 * 8 + 1];
-    hex_encode(bytes_of(digest, 8), hex);
-    int len = snprintf(text, sizeof text, "%.*s, sha256 %s...", (int)what.len,
-                       (const char *)what.data, hex);
+    char text[JOB_TEXT_MAX];
+    char hex[2 * HASH_SHA256_SIZE + 1];
+    /* `what` is the engine's word; by the digest the certificate itself is found */
+    hex_encode(BYTES(digest), hex);
+    int len =
+        snprintf(text, sizeof text, "%.*s, sha256 %s", (int)what.len, (const char *)what.data, hex);
     call->event.text = bytes_of(text, (size_t)len);
     struct core_job *base = NULL;
     enum err err = job_new(call, sizeof(struct sign_job), &base);

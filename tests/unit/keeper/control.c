@@ -31,6 +31,10 @@ static void messages_and_descriptors_arrive(void **state)
     assert_int_equal(got.type, CONTROL_READY);
     assert_int_equal(got.fd, -1);
     assert_string_equal(got.text, "");
+    /* a text is one line, whatever a child says: lines mean something to the service manager */
+    assert_ok(control_tell(pair[0], CONTROL_STATUS, 0, "fine\nMAINPID=1\x7f"));
+    assert_ok(control_wait(pair[1], 1000, &got));
+    assert_string_equal(got.text, "fine?MAINPID=1?");
     assert_int_equal(close(null), 0);
     for (;;) {
         enum err err = control_tell(pair[0], CONTROL_STATUS, 0, "full");
