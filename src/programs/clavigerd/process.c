@@ -11,11 +11,14 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+
+#define END_POLL_MS 5
 
 static bool named(const char *name)
 {
@@ -171,6 +174,19 @@ void process_kill(struct process *process)
             ;
     }
     forget(process);
+}
+
+void process_end(struct process *process, unsigned grace_ms)
+{
+    int status;
+    file_closep(&process->control);
+    for (unsigned waited = 0; waited < grace_ms; waited += END_POLL_MS) {
+        if (process->pid == 0 || process_ended(process, &status))
+            break;
+        const struct timespec pause = {.tv_nsec = END_POLL_MS * 1000000L};
+        (void)nanosleep(&pause, NULL);
+    }
+    process_kill(process);
 }
 
 void process_describe(int status, char *to, size_t size)

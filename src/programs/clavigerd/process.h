@@ -36,5 +36,7 @@ MUST_CHECK enum err process_start(struct process *process, supervised_main *main
 bool process_ended(struct process *process, int *ret_status);
 /* SIGKILL, and wait. Nothing where it isn't running. */
 void process_kill(struct process *process);
+/* Takes the control link away, which a process ends by itself for; SIGKILL after `grace_ms`. */
+void process_end(struct process *process, unsigned grace_ms);
 /* "ended with status 3", "was ended by signal 9 (Killed)" */
 void process_describe(int status, char *to, size_t size);

@@ -25,6 +25,7 @@
 #define SPARE_RETRY_MS  5000
 #define RELOAD_MS       30000 /* after which a reload counts as done */
 #define BACKOFF_MAX_MS  30000
+#define KEEPER_GRACE_MS 2000
 #define LINK_BUFFER     (512 * 1024) /* several messages of the largest size */
 #define SIGNALS_AT_ONCE 8
 
@@ -60,10 +61,17 @@ static enum err watch(struct supervisor *s, int fd)
     return epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? ERR_OK : ERR_IO;
 }
 
-static void end_with(struct supervisor *s, enum err err)
+/* The keeper is not killed while it may be inside the token's module: SoftHSM2 writes a token's
+ * file anew at every login, and one that is cut off there has lost the token. */
+static void end_both(struct supervisor *s)
 {
     process_kill(&s->engine);
-    process_kill(&s->keeper);
+    process_end(&s->keeper, KEEPER_GRACE_MS);
+}
+
+static void end_with(struct supervisor *s, enum err err)
+{
+    end_both(s);
     s->end = err;
     s->state = ENDED;
 }
@@ -220,8 +228,7 @@ static void wait_and_restart(struct supervisor *s)
 /* Fail closed: an engine without keeper, or a keeper without engine, serves nobody. */
 static void fail_both(struct supervisor *s)
 {
-    process_kill(&s->engine);
-    process_kill(&s->keeper);
+    end_both(s);
     wait_and_restart(s);
 }
 
