@@ -6,7 +6,7 @@ import resource
 import shutil
 import signal
 import socket
-import time
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -22,26 +22,30 @@ def served(folder, daemons):
     daemon = Daemon(folder / "operator")
     daemons.append(daemon)
     daemon.init()
-    notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    notify.bind(str(folder / "notify"))
-    notify.settimeout(30)
-    daemon.notify = notify
+    daemon.notify = Notify(folder / "notify")
     daemon.spawn({"NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": "2000000"})
-    daemon.notified = notifications(notify, "READY=1")
+    daemon.notify.wait("READY=1")
     daemon.wait_ready()
     daemon.make_network()
     daemon.cli("node", "generate", NETWORK, "--ids", "0x00010200-0x0001020f", "--batch", "1")
     return daemon
 
 
-def notifications(notify, wanted):
-    """Messages up to and with the one that has the line `wanted`."""
-    seen = []
-    while True:
-        text = notify.recv(4096).decode()
-        seen += text.splitlines()
-        if wanted in seen:
-            return seen
+class Notify:
+    """The service manager's end: reads at once what comes, as systemd does."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+        self.lines = []
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        while True:
+            self.lines += self.socket.recv(4096).decode().splitlines()
+
+    def wait(self, line):
+        wait_for(lambda: line in self.lines, line)
 
 
 # The unit.
@@ -63,8 +67,7 @@ def test_unit(folder):
 
 
 def test_ready(served):
-    assert "READY=1" in served.notified
-    assert "WATCHDOG=1" in notifications(served.notify, "WATCHDOG=1")
+    served.notify.wait("WATCHDOG=1")
 
 
 # The three processes.
@@ -195,7 +198,7 @@ def test_reload(served, folder):
     connected.sendall(message(280, 0, origin(f"gw6.{REALM}"), flags=0x80))
     assert result(receive(connected)) == 2001
     connected.close()
-    assert "RELOADING=1" in notifications(served.notify, "RELOADING=1")
+    served.notify.wait("RELOADING=1")
     assert served.records("config-reloaded")
 
 
@@ -232,7 +235,7 @@ def test_stop(served):
     assert goodbye is not None and int.from_bytes(goodbye[5:8], "big") == 282, goodbye
     link.sendall(message(282, 0, [avp(268, 2001), *host], flags=0))
     assert served.process.wait(30) == 0
-    assert "STOPPING=1" in notifications(served.notify, "STOPPING=1")
+    served.notify.wait("STOPPING=1")
     shown = run([program("claviger"), "--json", "audit", "show", "--directory", served.state / "audit", "--last", "3"]).json
     assert shown["records"][-1]["kind"] in ("stop", "head-signature")
     assert "stop" in [r["kind"] for r in shown["records"]]
