@@ -13,6 +13,19 @@
 
 #include "base/err.h"
 
+/* A sanitizer stands between the program and the system: mlock does nothing there, and system calls
+ * come that a sandbox doesn't know. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define TEST_SANITIZED 1
+#endif
+#endif
+#ifndef TEST_SANITIZED
+#define TEST_SANITIZED 0
+#endif
+
 #define assert_ok(call)        test_assert_err((call), ERR_OK, #call, __FILE__, __LINE__)
 #define assert_err(call, code) test_assert_err((call), (code), #call, __FILE__, __LINE__)
 

@@ -51,6 +51,8 @@ static void all_sizes_up_to_the_limit(void **state)
 static void pages_are_locked(void **state)
 {
     (void)state;
+    if (TEST_SANITIZED)
+        skip();
     AUTO(secret_freep) struct secret *s = NULL;
     assert_ok(secret_new(32, &s));
     FILE *f = fopen("/proc/self/status", "re");

@@ -123,14 +123,17 @@ static void every_bit_flip_is_found(void **state)
     (void)state;
     struct signed_chain made = make();
     struct audit_verify_result result;
+    bool every = !TEST_SANITIZED;
     for (uint64_t number = 1; number <= 3; number++) {
         uint8_t segment[CHAIN_SEGMENT];
         load(&made.chain, number, segment);
         size_t used = used_bytes(segment);
-        /* all bits where the segment is in use, one bit of each byte in the rest */
+        /* One bit of every byte where the segment is in use, and every bit where no sanitizer
+         * makes it slow; of the rest one bit of each seventh byte. */
         for (size_t bit = 0; bit < sizeof segment * 8; bit++) {
             size_t byte = bit / 8;
-            if (byte >= used + 64 && (bit % 8 != byte % 8 || byte % 7 != 0))
+            bool in_use = byte < used + 64, chosen = bit % 8 == byte % 8;
+            if (!(in_use ? every || chosen : chosen && byte % 7 == 0))
                 continue;
             segment[byte] ^= (uint8_t)(1U << bit % 8);
             store(&made.chain, number, segment);

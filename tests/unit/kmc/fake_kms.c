@@ -97,8 +97,9 @@ static void answer(struct fake_kms *fake, const struct diameter_message *m, stru
 /* False: the conversation is over. */
 static bool on_frame(struct fake_kms *fake, struct talk *talk, struct bytes frame)
 {
-    static struct diameter_message message;
-    static uint8_t out[DIAMETER_MESSAGE_MAX + DIAMETER_ANSWER_EXTRA];
+    /* each server has a thread of its own */
+    static _Thread_local struct diameter_message message;
+    static _Thread_local uint8_t out[DIAMETER_MESSAGE_MAX + DIAMETER_ANSWER_EXTRA];
     struct writer w = writer_of(out, sizeof out);
     struct diameter_fault fault = {0};
     enum diameter_event event = diameter_peer_frame(&talk->peer, frame, now_ms(), &message, &w);
@@ -120,7 +121,7 @@ static bool on_frame(struct fake_kms *fake, struct talk *talk, struct bytes fram
 
 static bool on_readable(struct fake_kms *fake, struct talk *talk)
 {
-    static uint8_t frame[DIAMETER_MESSAGE_MAX];
+    static _Thread_local uint8_t frame[DIAMETER_MESSAGE_MAX];
     size_t need = 0;
     if (recv(talk->fd, frame, DIAMETER_HEADER_LEN, MSG_WAITALL) != DIAMETER_HEADER_LEN ||
         diameter_frame_len(frame, DIAMETER_HEADER_LEN, &need) != ERR_OK || need > sizeof frame)

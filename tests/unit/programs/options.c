@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "programs/claviger/commands.h"
 #include "support/test.h"
 
 static struct options options;
@@ -16,7 +17,9 @@ static void parse(int argc, char **argv)
 
 #define PARSE(...)                                                                                 \
     do {                                                                                           \
-        char *argv_[] = {(char *)"claviger", __VA_ARGS__, NULL};                                   \
+        char *given_[] = {(char *)"claviger", __VA_ARGS__, NULL};                                  \
+        static char *argv_[ARRAY_LEN(given_)]; /* the result borrows from it */                    \
+        memcpy(argv_, given_, sizeof given_);                                                      \
         parse((int)ARRAY_LEN(argv_) - 1, argv_);                                                   \
     } while (0)
 
@@ -125,6 +128,23 @@ static void every_command_has_help_with_an_example(void **state)
     }
 }
 
+static void the_table_and_the_functions_agree(void **state)
+{
+    (void)state;
+    static const char *const functions[] = {
+#define COMMAND(name, function) name,
+        COMMANDS
+#undef COMMAND
+    };
+    size_t rows = 0;
+    for (const struct command_row *c = program_row.commands; c->name != NULL; c++, rows++) {
+        if (rows >= ARRAY_LEN(functions) || strcmp(functions[rows], c->name) != 0)
+            fail_msg("'%s' of data/commands.toml is not there in commands.h", c->name);
+    }
+    assert_int_equal(rows, ARRAY_LEN(functions));
+}
+
 TEST_MAIN(cmocka_unit_test(values_come_in_all_spellings),
+          cmocka_unit_test(the_table_and_the_functions_agree),
           cmocka_unit_test(wrong_lines_exit_with_2_and_say_why),
           cmocka_unit_test(every_command_has_help_with_an_example))
