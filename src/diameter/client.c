@@ -327,32 +327,53 @@ static bool next_may_help(enum err err)
            err == ERR_PEER || err == ERR_IO || err == ERR_NOT_FOUND || err == ERR_CONFIG;
 }
 
+/* Ask `count` servers from `first` on that are not connected, until one of them decides. What a
+ * server answered says more than that another can't be reached. */
+static enum err ask_others(struct diameter_client *client, unsigned first, unsigned count,
+                           enum err err, struct err_detail *detail, struct diameter_got *got,
+                           const struct diameter_ask *ask)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (i != 0 && now_ms() >= client->deadline_ms)
+            break;
+        struct err_detail why = {0};
+        bool answered = false;
+        enum err next = connect_to(client, (first + i) % client->servers_len, &why);
+        if (next == ERR_OK) {
+            next = ask_connected(client, ask, &why, got);
+            answered = client->answered;
+        }
+        if (answered || got->result == 0 || !next_may_help(next)) {
+            err = next;
+            if (detail != NULL && err != ERR_OK)
+                *detail = why;
+        }
+        if (next == ERR_OK || !next_may_help(next) ||
+            (answered && got->result != 0 && !diameter_is_protocol_error(got->result)))
+            break;
+    }
+    return err;
+}
+
 enum err diameter_client_ask(struct diameter_client *client, const struct diameter_ask *ask,
                              struct err_detail *detail, struct diameter_got *got)
 {
     enum err err = ERR_CLOSED;
-    unsigned first = client->server;
+    unsigned first = client->server, count = client->servers_len;
     client->deadline_ms = ask->limit_ms != 0 ? now_ms() + ask->limit_ms : UINT64_MAX;
     if (client->open) {
         err = ask_connected(client, ask, detail, got);
-        /* A connection that was idle may be dead: its server is asked once more. */
-        if (err == ERR_OK || !next_may_help(err) || got->result != 0)
+        if (err == ERR_OK || !next_may_help(err) ||
+            (got->result != 0 && !diameter_is_protocol_error(got->result)))
+            return err;
+        /* A connection that was idle may be dead: its server is asked once more; not so one that
+         * answered that it is too busy (RFC 6733, 7.1.3: an alternate peer). */
+        if (got->result != 0) {
             first++;
-        if (err == ERR_OK || !next_may_help(err) ||
-            (got->result != 0 && !diameter_is_protocol_error(got->result)))
-            return err;
+            count--;
+        }
     }
-    for (unsigned i = 0; i < client->servers_len; i++) {
-        if (i != 0 && now_ms() >= client->deadline_ms)
-            return err;
-        err = connect_to(client, (first + i) % client->servers_len, detail);
-        if (err == ERR_OK)
-            err = ask_connected(client, ask, detail, got);
-        if (err == ERR_OK || !next_may_help(err) ||
-            (got->result != 0 && !diameter_is_protocol_error(got->result)))
-            return err;
-    }
-    return err;
+    return ask_others(client, first, count, err, detail, got, ask);
 }
 
 void diameter_client_idle(struct diameter_client *client, unsigned milliseconds)
