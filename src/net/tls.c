@@ -259,8 +259,8 @@ bool net_peer_cert_names(const struct net_peer_cert *cert, const char *name)
 {
     if (*name == '\0')
         return false;
-    if (strcasecmp(cert->common_name, name) == 0)
-        return true;
+    if (cert->dns_len == 0)
+        return strcasecmp(cert->common_name, name) == 0;
     for (unsigned i = 0; i < cert->dns_len; i++) {
         if (strcasecmp(cert->dns[i], name) == 0)
             return true;

@@ -49,5 +49,6 @@ struct net_peer_cert {
     const char *dns[NET_CERT_DNS_MAX];
     int64_t not_after; /* seconds since 1970 */
 };
-/* `name` is its common name or one of its DNS names, ASCII case ignored, no wildcards. */
+/* `name` is one of its DNS names or, where it has none, its common name (RFC 6125, 6.4.4); ASCII
+ * case ignored, no wildcards. */
 bool net_peer_cert_names(const struct net_peer_cert *cert, const char *name);

@@ -127,6 +127,12 @@ static void talk(bool tls13)
     assert_int_equal(cert->dns_len, 2);
     assert_true(net_peer_cert_names(cert, "GW1.alt.example"));
     assert_false(net_peer_cert_names(cert, "gw1.other.example"));
+    /* a common name counts where there is no other (RFC 6125, 6.4.4) */
+    struct net_peer_cert named = {.common_name = "gw7.example"};
+    assert_true(net_peer_cert_names(&named, "GW7.example"));
+    named.dns[named.dns_len++] = "gw8.example";
+    assert_false(net_peer_cert_names(&named, "gw7.example"));
+    assert_true(net_peer_cert_names(&named, "gw8.example"));
     assert_int_equal(strlen(cert->fingerprint_hex), 64);
     net_conn_close(client.conn);
     rig_run(loop, &server.freed, 1);
