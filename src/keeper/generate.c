@@ -143,6 +143,8 @@ enum err verb_seal(struct core_call *call)
     TRY(call_read(call));
     if (row.table != KEEPER_PEER_SECRET)
         return ERR_DENIED;
+    /* The fingerprint tells whether a guess is the secret of that row, as a MAC would. */
+    TRY(policy_take(&call->core->policy, KEEPER_MAC, row.table, 1, call->now_ns));
     struct keeper_made made;
     TRY(domains_seal(call->core->domains, &row, secret, &made));
     message_put_made(call->out, &made);

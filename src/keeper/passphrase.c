@@ -101,6 +101,7 @@ enum err verb_passphrase_check(struct core_call *call)
     AUTO(job_freep) struct core_job *base = &job->job;
     if (row.table != KEEPER_PASSPHRASE)
         return ERR_DENIED;
+    TRY(policy_take(&call->core->policy, KEEPER_MAC, row.table, 1, call->now_ns));
     TRY(secret_new(KEEPER_KEY_MAX, &job->wanted));
     size_t len = 0;
     TRY(call_open(call, &row, sealed, secret_data(job->wanted), &len));

@@ -23,7 +23,7 @@ struct keeper_policy {
  * | export-gateway | 100     | 1,000   | four keys a file
  * | backup         | 500,000 | 1 s     | to this server's own key
  * | certificate    | 10      | 1,000   | signatures of the CA
- * | mac            | 100     | 1,000   | sessions */
+ * | mac            | 100     | 1,000   | sessions; what tells a right secret from a wrong one */
 struct keeper_policy keeper_policy_default(void);
 
 /* The policy at work. One thread. */

@@ -342,6 +342,27 @@ static void without_right(void **state)
     assert_ok(rig_end(&rig));
 }
 
+/* Equal fingerprints tell a right guess: a dictionary takes its time. */
+static void secrets_are_not_guessed_fast(void **state)
+{
+    (void)state;
+    struct rig_options options = {.policy = rig_open_policy()};
+    options.policy.rates[KEEPER_MAC] = (struct keeper_rate){1, 20};
+    struct rig rig;
+    rig_begin(&rig, &options);
+    struct keeper_row row = {RIG_DOMAIN, KEEPER_PEER_SECRET, 1, 1};
+    unsigned sealed = 0;
+    for (unsigned i = 0; i < 300; i++) {
+        uint8_t guess[16] = {(uint8_t)i, (uint8_t)(i >> 8)};
+        struct keeper_made made;
+        enum err err = keeper_seal(rig_client(&rig, 0), RIG_ACTOR, row, BYTES(guess), &made, NULL);
+        assert_true(err == ERR_OK || err == ERR_RATE);
+        sealed += err == ERR_OK;
+    }
+    assert_in_range(sealed, 20, 25);
+    assert_ok(rig_end(&rig));
+}
+
 static void above_the_rate(void **state)
 {
     (void)state;
@@ -494,5 +515,6 @@ static void noise(void **state)
 
 TEST_MAIN(cmocka_unit_test(every_truncation_and_what_follows), cmocka_unit_test(every_bit_flipped),
           cmocka_unit_test(replayed_records), cmocka_unit_test(without_right),
-          cmocka_unit_test(above_the_rate), cmocka_unit_test(sessions_of_others),
-          cmocka_unit_test(floods_and_closing), cmocka_unit_test(noise))
+          cmocka_unit_test(secrets_are_not_guessed_fast), cmocka_unit_test(above_the_rate),
+          cmocka_unit_test(sessions_of_others), cmocka_unit_test(floods_and_closing),
+          cmocka_unit_test(noise))
