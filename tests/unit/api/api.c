@@ -347,7 +347,7 @@ static void jobs_end_when_the_api_does(void **state)
     for (unsigned i = 0; i < 5; i++) {
         AUTO(json_freep)
         json_t *started = post(EAST "/nodes", "{\"ids\":\"1-fffff\",\"batch\":1,\"random\":true}");
-    assert_non_null(started);
+        assert_non_null(started);
     }
     /* the rest is the teardown's: it waits for none of a million nodes */
 }
