@@ -107,7 +107,10 @@ static void toy_write(struct audit *audit, int control)
 {
     static bool asked;
     if (audit_wants_spare(audit) && !asked) {
-        CHILD_CHECK(control_tell(control, CONTROL_SPARE_WANTED, 0, NULL) == ERR_OK);
+        enum err told = control_tell(control, CONTROL_SPARE_WANTED, 0, NULL);
+        if (told == ERR_CLOSED) /* the supervisor is ending this keeper */
+            _exit(1);
+        CHILD_CHECK(told == ERR_OK);
         asked = true;
     }
     if (!audit_wants_spare(audit))
