@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <termios.h>
@@ -11,14 +12,88 @@
 
 #define WORD_MAX 256
 
+static void say(int tty, const char *text)
+{
+    if (write(tty, text, strlen(text)) < 0)
+        return; /* the answer will fail too */
+}
+
+/* What would end the program while the terminal does not echo. */
+static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+static volatile sig_atomic_t ended_by;
+
+static void on_end(int number)
+{
+    ended_by = number;
+}
+
+struct quiet {
+    struct termios terminal;
+    sigset_t mask;
+    struct sigaction actions[ARRAY_LEN(ends)];
+};
+
+/* No signal may leave the terminal without echo: they come while read_line waits and nowhere else,
+ * and take effect when the terminal is as it was. */
+static enum err begin_quiet(int tty, struct quiet *quiet, struct err_detail *detail)
+{
+    if (tcgetattr(tty, &quiet->terminal) != 0)
+        return err_errno(detail, "can't read the terminal's settings");
+    const struct sigaction action = {.sa_handler = on_end};
+    sigset_t stops;
+    (void)sigemptyset(&stops);
+    (void)sigaddset(&stops, SIGTSTP);
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+        (void)sigaddset(&stops, ends[i]);
+    (void)sigprocmask(SIG_BLOCK, &stops, &quiet->mask);
+    ended_by = 0;
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+        (void)sigaction(ends[i], NULL, &quiet->actions[i]);
+        if (quiet->actions[i].sa_handler != SIG_IGN)
+            (void)sigaction(ends[i], &action, NULL);
+    }
+    struct termios silent = quiet->terminal;
+    silent.c_lflag &= ~(tcflag_t)ECHO;
+    (void)tcsetattr(tty, TCSAFLUSH, &silent);
+    return ERR_OK;
+}
+
+static void end_quiet(int tty, const struct quiet *quiet)
+{
+    (void)tcsetattr(tty, TCSAFLUSH, &quiet->terminal);
+    say(tty, "\n");
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+        (void)sigaction(ends[i], &quiet->actions[i], NULL);
+    if (ended_by != 0)
+        (void)raise(ended_by);
+    (void)sigprocmask(SIG_SETMASK, &quiet->mask, NULL);
+}
+
+/* Whether there is something to read. With `quiet` signals may end the wait. */
+static bool wait_for_input(int tty, const struct quiet *quiet)
+{
+    struct pollfd wait = {.fd = tty, .events = POLLIN};
+    sigset_t mask;
+    if (quiet == NULL)
+        return true;
+    mask = quiet->mask;
+    (void)sigaddset(&mask, SIGTSTP);
+    while (ppoll(&wait, 1, NULL, &mask) < 0)
+        if (errno != EINTR || ended_by != 0)
+            return false;
+    return true;
+}
+
 /* One line of the terminal, without its newline; ERR_LIMIT past `cap`. */
-static enum err read_line(int tty, uint8_t *to, size_t cap, size_t *ret_len,
-                          struct err_detail *detail)
+static enum err read_line(int tty, const struct quiet *quiet, uint8_t *to, size_t cap,
+                          size_t *ret_len, struct err_detail *detail)
 {
     size_t len = 0;
     bool too_long = false;
     for (;;) {
         uint8_t c;
+        if (!wait_for_input(tty, quiet))
+            return err_set(detail, ERR_CANCELLED, "no answer");
         ssize_t got = read(tty, &c, 1);
         if (got < 0 && errno == EINTR)
             continue;
@@ -47,12 +122,6 @@ static enum err open_tty(int *ret_tty, struct err_detail *detail)
     return ERR_OK;
 }
 
-static void say(int tty, const char *text)
-{
-    if (write(tty, text, strlen(text)) < 0)
-        return; /* the answer will fail too */
-}
-
 enum err prompt_secret(const char *what, size_t max, struct secret **ret_secret,
                        struct err_detail *detail)
 {
@@ -60,25 +129,13 @@ enum err prompt_secret(const char *what, size_t max, struct secret **ret_secret,
     TRY(open_tty(&tty, detail));
     AUTO(secret_freep) struct secret *secret = NULL;
     TRY(secret_new(max, &secret));
-    struct termios before;
-    if (tcgetattr(tty, &before) != 0)
-        return err_errno(detail, "can't read the terminal's settings");
-    struct termios silent = before;
-    silent.c_lflag &= ~(tcflag_t)ECHO;
-    /* an interrupt must not leave the terminal without echo */
-    sigset_t stops, mask;
-    (void)sigemptyset(&stops);
-    (void)sigaddset(&stops, SIGINT);
-    (void)sigaddset(&stops, SIGTSTP);
-    (void)sigprocmask(SIG_BLOCK, &stops, &mask);
-    (void)tcsetattr(tty, TCSAFLUSH, &silent);
+    struct quiet quiet;
+    TRY(begin_quiet(tty, &quiet, detail));
     say(tty, what);
     say(tty, ": ");
     size_t len = 0;
-    enum err err = read_line(tty, secret_data(secret), max, &len, detail);
-    (void)tcsetattr(tty, TCSAFLUSH, &before);
-    say(tty, "\n");
-    (void)sigprocmask(SIG_SETMASK, &mask, NULL);
+    enum err err = read_line(tty, &quiet, secret_data(secret), max, &len, detail);
+    end_quiet(tty, &quiet);
     TRY(err);
     if (len == 0)
         return err_set(detail, ERR_CANCELLED, "%s: empty", what);
@@ -111,7 +168,7 @@ enum err prompt_confirm(const char *what, const char *word, struct err_detail *d
     say(tty, line);
     uint8_t answer[WORD_MAX];
     size_t len = 0;
-    TRY(read_line(tty, answer, sizeof answer, &len, detail));
+    TRY(read_line(tty, NULL, answer, sizeof answer, &len, detail));
     if (!bytes_equal(bytes_of(answer, len), bytes_str(word)))
         return err_set(detail, ERR_CANCELLED, "not confirmed; nothing was done");
     return ERR_OK;
