@@ -82,14 +82,6 @@ static enum err read_key(const struct diameter_message *m, enum avp_id group, en
     return ERR_OK;
 }
 
-static void take_text(struct bytes from, char *to, size_t size)
-{
-    size_t len = from.len < size - 1 ? from.len : size - 1;
-    for (size_t i = 0; i < len; i++)
-        to[i] = from.data[i] >= ' ' && from.data[i] < 0x7f ? (char)from.data[i] : '?';
-    to[len] = '\0';
-}
-
 static enum err error_of(uint32_t result)
 {
     switch (result) {
@@ -114,8 +106,8 @@ enum err ama_read(struct bytes frame, const struct diameter_ask *ask,
         return err_set(detail, ERR_PEER, "the answer is malformed: %s", fault.text);
     got->result = avp_u32(scratch->avp[AVP_RESULT_CODE]);
     if (diameter_has(scratch, AVP_ERROR_MESSAGE))
-        take_text(scratch->avp[AVP_ERROR_MESSAGE], got->message, sizeof got->message);
-    take_text(scratch->avp[AVP_ORIGIN_HOST], got->server, sizeof got->server);
+        avp_text(scratch->avp[AVP_ERROR_MESSAGE], got->message, sizeof got->message);
+    avp_text(scratch->avp[AVP_ORIGIN_HOST], got->server, sizeof got->server);
     if (got->result != DIAMETER_SUCCESS)
         return err_set(detail, error_of(got->result), "%s answered %u %s: %s", got->server,
                        got->result, diameter_result_name(got->result), got->message);

@@ -1,5 +1,13 @@
 #include "diameter/avp.h"
 
+void avp_text(struct bytes value, char *to, size_t size)
+{
+    size_t len = value.len < size - 1 ? value.len : size - 1;
+    for (size_t i = 0; i < len; i++)
+        to[i] = value.data[i] >= ' ' && value.data[i] < 0x7f ? (char)value.data[i] : '?';
+    to[len] = '\0';
+}
+
 const char *diameter_result_name(uint32_t code)
 {
     for (size_t i = 0; i < ARRAY_LEN(diameter_results); i++) {

@@ -37,6 +37,8 @@ struct diameter_result_row {
     const char *name;
 };
 extern const struct diameter_result_row diameter_results[DIAMETER_RESULT_COUNT];
+/* The value of an AVP as text for people: printable, cut where it does not fit. */
+void avp_text(struct bytes value, char *to, size_t size);
 /* "AUTHORIZATION_REJECTED"; "?" where unknown. */
 const char *diameter_result_name(uint32_t code);
 

@@ -14,6 +14,7 @@
 #define SECRET_LEN_MAX 64
 #define REG_INPUT      24 /* time and random bytes: no two requests are alike */
 #define GOODBYE_MS     1000u
+#define HELD_WAIT_MS   1000u
 
 struct diameter_client {
     struct net_loop *loop;
@@ -33,6 +34,7 @@ struct diameter_client {
     unsigned server; /* the one `conn` leads to */
     bool open;       /* capabilities were exchanged */
     bool timed_out;
+    bool held;       /* a server has another connection of this Origin-Host (5012) */
     enum err failed; /* why the connection ended */
     struct err_detail why;
 
@@ -64,10 +66,24 @@ static void forget_conn(struct diameter_client *client, enum err err, const char
     net_loop_stop(client->loop);
 }
 
+/* A CEA without success: what the server says counts for more than what we make of it. */
+static const char *refusal(struct diameter_client *client, char *text, size_t size)
+{
+    const uint32_t result = client->peer.result;
+    char message[128] = "";
+    if (diameter_has(&client->message, AVP_ERROR_MESSAGE))
+        avp_text(client->message.avp[AVP_ERROR_MESSAGE], message, sizeof message);
+    (void)snprintf(text, size, "%u %s%s%s", result, diameter_result_name(result),
+                   message[0] != '\0' ? ": " : "", message);
+    client->held = result == DIAMETER_UNABLE_TO_COMPLY;
+    return text;
+}
+
 static void after(struct diameter_client *client, enum diameter_event event, struct bytes frame,
                   const struct writer *out)
 {
     struct net_conn *conn = client->conn;
+    char text[256];
     if (out->len != 0 &&
         (writer_status(out) != ERR_OK || net_conn_write(conn, writer_view(out)) != ERR_OK))
         event = DIAMETER_EVENT_ABORT;
@@ -99,8 +115,11 @@ static void after(struct diameter_client *client, enum diameter_event event, str
             net_conn_close(conn);
         else
             net_conn_abort(conn);
-        forget_conn(client, client->peer.result > DIAMETER_SUCCESS ? ERR_PEER : ERR_CLOSED,
-                    client->peer.why != NULL ? client->peer.why : "connection lost");
+        if (client->peer.result > DIAMETER_SUCCESS)
+            forget_conn(client, ERR_PEER, refusal(client, text, sizeof text));
+        else
+            forget_conn(client, ERR_CLOSED,
+                        client->peer.why != NULL ? client->peer.why : "connection lost");
         return;
     default: return;
     }
@@ -373,7 +392,16 @@ enum err diameter_client_ask(struct diameter_client *client, const struct diamet
             count--;
         }
     }
-    return ask_others(client, first, count, err, detail, got, ask);
+    client->held = false;
+    err = ask_others(client, first, count, err, detail, got, ask);
+    /* What holds our name may be a connection that died; the server is finding out. */
+    while (err == ERR_PEER && got->result == 0 && client->held && ask->limit_ms != 0 &&
+           now_ms() + HELD_WAIT_MS < client->deadline_ms) {
+        TRY(wait(client, HELD_WAIT_MS));
+        client->held = false;
+        err = ask_others(client, first, count, err, detail, got, ask);
+    }
+    return err;
 }
 
 void diameter_client_idle(struct diameter_client *client, unsigned milliseconds)

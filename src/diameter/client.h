@@ -45,7 +45,8 @@ void diameter_got_done(struct diameter_got *got);
 /* ERR_OK with keys. An answer without success: `got->result` is filled and the error is ERR_DENIED
  * (5003), ERR_STATE (4007), ERR_UNPROTECTED (5025), ERR_UNAUTHENTICATED (4001), ERR_PEER (others);
  * it is final. 3004 and other 3xxx, and servers that can't be reached, lead to the next server;
- * where none is left: ERR_BUSY, ERR_TIMEOUT, ERR_CLOSED, ERR_TLS with `detail` of the last. */
+ * where none is left: ERR_BUSY, ERR_TIMEOUT, ERR_CLOSED, ERR_TLS with `detail` of the last. With a
+ * limit a server that has another connection of this Origin-Host (5012) is asked again. */
 MUST_CHECK enum err diameter_client_ask(struct diameter_client *client,
                                         const struct diameter_ask *ask, struct err_detail *detail,
                                         struct diameter_got *got);

@@ -1,5 +1,6 @@
 #include "diameter/server.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -208,6 +209,37 @@ static void who_may_come_in(void **state)
     stop();
 }
 
+static void *end_soon(void *client)
+{
+    usleep(300000);
+    diameter_client_free(client);
+    return NULL;
+}
+
+static void a_name_that_is_held_is_waited_for(void **state)
+{
+    (void)state;
+    start("");
+    struct diameter_client *first = client_of("gw1.test", false, "");
+    struct diameter_client *second = client_of("gw1.test", false, "");
+    struct diameter_ask ask = {.user = "gateway@kms.test", .want = DIAMETER_WANT_MN};
+    struct diameter_got got = {0};
+    struct err_detail detail = {0};
+    pthread_t thread;
+    expect_node(first, 2);
+    assert_err(diameter_client_ask(second, &ask, &detail, &got), ERR_PEER);
+    assert_string_equal(detail.text, "localhost: 5012 UNABLE_TO_COMPLY: another connection of this "
+                                     "Origin-Host is open");
+    assert_int_equal(pthread_create(&thread, NULL, end_soon, first), 0);
+    ask.limit_ms = 10000;
+    assert_ok(diameter_client_ask(second, &ask, &detail, &got));
+    assert_int_equal(secret_len(got.mn.key), 24);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    diameter_got_done(&got);
+    diameter_client_free(second);
+    stop();
+}
+
 static void keys_over_tls(void **state)
 {
     (void)state;
@@ -389,10 +421,15 @@ static int remove_all(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keys_over_tcp),      cmocka_unit_test(who_may_come_in),
-        cmocka_unit_test(keys_over_tls),      cmocka_unit_test(who_proves_a_name_has_it),
-        cmocka_unit_test(shared_secrets),     cmocka_unit_test(failover_and_a_lost_keeper),
-        cmocka_unit_test(reload_and_goodbye), cmocka_unit_test(it_ends_with_requests_under_way),
+        cmocka_unit_test(keys_over_tcp),
+        cmocka_unit_test(who_may_come_in),
+        cmocka_unit_test(a_name_that_is_held_is_waited_for),
+        cmocka_unit_test(keys_over_tls),
+        cmocka_unit_test(who_proves_a_name_has_it),
+        cmocka_unit_test(shared_secrets),
+        cmocka_unit_test(failover_and_a_lost_keeper),
+        cmocka_unit_test(reload_and_goodbye),
+        cmocka_unit_test(it_ends_with_requests_under_way),
     };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
