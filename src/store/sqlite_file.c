@@ -47,7 +47,8 @@ enum err sqlite_lock(const char *path, bool create, int *ret_fd, struct err_deta
     if (snprintf(name, sizeof name, "%s.lock", path) >= (int)sizeof name)
         return err_set(detail, ERR_CONFIG, "%.60s...: the path is too long", path);
     if (!create && access(path, F_OK) != 0 && errno == ENOENT)
-        return err_set(detail, ERR_NOT_FOUND, "%s: there is no store", path);
+        return err_set(detail, ERR_NOT_FOUND, "%s: there is no store; clavigerd init makes one",
+                       path);
     int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return err_errno(detail, "%s", name);
