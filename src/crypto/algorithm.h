@@ -1,0 +1,145 @@
+#pragma once
+
+#include "crypto/curve.h"
+
+/* Algorithms and their parameters under the numbers of the enumerations of KMIP 2.1 (11), so that
+ * protocol, store and keeper mean the same without tables between them. What stands here is not
+ * all supported: crypto_use and its neighbours answer ERR_UNSUPPORTED. */
+
+enum crypto_alg { /* Cryptographic Algorithm */
+                  ALG_DES = 0x1,
+                  ALG_DES3 = 0x2,
+                  ALG_AES = 0x3,
+                  ALG_RSA = 0x4,
+                  ALG_DSA = 0x5,
+                  ALG_ECDSA = 0x6,
+                  ALG_HMAC_SHA1 = 0x7,
+                  ALG_HMAC_SHA224 = 0x8,
+                  ALG_HMAC_SHA256 = 0x9,
+                  ALG_HMAC_SHA384 = 0xa,
+                  ALG_HMAC_SHA512 = 0xb,
+                  ALG_HMAC_MD5 = 0xc,
+                  ALG_DH = 0xd,
+                  ALG_ECDH = 0xe,
+                  ALG_CAMELLIA = 0x11,
+                  ALG_EC = 0x1a,
+                  ALG_CHACHA20 = 0x1c,
+                  ALG_POLY1305 = 0x1d,
+                  ALG_CHACHA20POLY1305 = 0x1e,
+                  ALG_HMAC_SHA3_224 = 0x23,
+                  ALG_HMAC_SHA3_256 = 0x24,
+                  ALG_HMAC_SHA3_384 = 0x25,
+                  ALG_HMAC_SHA3_512 = 0x26,
+                  ALG_ARIA = 0x29,
+                  ALG_ED25519 = 0x37,
+                  ALG_ED448 = 0x38,
+};
+
+enum crypto_mode { /* Block Cipher Mode */
+                   MODE_CBC = 0x1,
+                   MODE_ECB = 0x2,
+                   MODE_PCBC = 0x3,
+                   MODE_CFB = 0x4,
+                   MODE_OFB = 0x5,
+                   MODE_CTR = 0x6,
+                   MODE_CMAC = 0x7,
+                   MODE_CCM = 0x8,
+                   MODE_GCM = 0x9,
+                   MODE_CBC_MAC = 0xa,
+                   MODE_XTS = 0xb,
+                   MODE_AESKEYWRAPPADDING = 0xc,
+                   MODE_NISTKEYWRAP = 0xd,
+                   MODE_X9_102_AESKW = 0xe,
+                   MODE_X9_102_TDKW = 0xf,
+                   MODE_X9_102_AKW1 = 0x10,
+                   MODE_X9_102_AKW2 = 0x11,
+                   MODE_AEAD = 0x12,
+};
+
+enum crypto_padding { /* Padding Method */
+                      PADDING_NONE = 0x1,
+                      PADDING_OAEP = 0x2,
+                      PADDING_PKCS5 = 0x3,
+                      PADDING_SSL3 = 0x4,
+                      PADDING_ZEROS = 0x5,
+                      PADDING_ANSI_X9_23 = 0x6,
+                      PADDING_ISO_10126 = 0x7,
+                      PADDING_PKCS1_V1_5 = 0x8,
+                      PADDING_X9_31 = 0x9,
+                      PADDING_PSS = 0xa,
+};
+
+enum crypto_hash_alg { /* Hashing Algorithm */
+                       HASH_MD2 = 0x1,
+                       HASH_MD4 = 0x2,
+                       HASH_MD5 = 0x3,
+                       HASH_SHA_1 = 0x4,
+                       HASH_SHA_224 = 0x5,
+                       HASH_SHA_256 = 0x6,
+                       HASH_SHA_384 = 0x7,
+                       HASH_SHA_512 = 0x8,
+                       HASH_RIPEMD_160 = 0x9,
+                       HASH_TIGER = 0xa,
+                       HASH_WHIRLPOOL = 0xb,
+                       HASH_SHA_512_224 = 0xc,
+                       HASH_SHA_512_256 = 0xd,
+                       HASH_SHA3_224 = 0xe,
+                       HASH_SHA3_256 = 0xf,
+                       HASH_SHA3_384 = 0x10,
+                       HASH_SHA3_512 = 0x11,
+};
+
+enum crypto_signature { /* Digital Signature Algorithm */
+                        SIG_MD2_WITH_RSA_ENCRYPTION = 0x1,
+                        SIG_MD5_WITH_RSA_ENCRYPTION = 0x2,
+                        SIG_SHA_1_WITH_RSA_ENCRYPTION = 0x3,
+                        SIG_SHA_224_WITH_RSA_ENCRYPTION = 0x4,
+                        SIG_SHA_256_WITH_RSA_ENCRYPTION = 0x5,
+                        SIG_SHA_384_WITH_RSA_ENCRYPTION = 0x6,
+                        SIG_SHA_512_WITH_RSA_ENCRYPTION = 0x7,
+                        SIG_RSASSA_PSS = 0x8,
+                        SIG_DSA_WITH_SHA_1 = 0x9,
+                        SIG_DSA_WITH_SHA224 = 0xa,
+                        SIG_DSA_WITH_SHA256 = 0xb,
+                        SIG_ECDSA_WITH_SHA_1 = 0xc,
+                        SIG_ECDSA_WITH_SHA224 = 0xd,
+                        SIG_ECDSA_WITH_SHA256 = 0xe,
+                        SIG_ECDSA_WITH_SHA384 = 0xf,
+                        SIG_ECDSA_WITH_SHA512 = 0x10,
+                        SIG_SHA3_256_WITH_RSA_ENCRYPTION = 0x11,
+                        SIG_SHA3_384_WITH_RSA_ENCRYPTION = 0x12,
+                        SIG_SHA3_512_WITH_RSA_ENCRYPTION = 0x13,
+};
+
+enum crypto_derivation { /* Derivation Method */
+                         DERIVE_PBKDF2 = 0x1,
+                         DERIVE_HASH = 0x2,
+                         DERIVE_HMAC = 0x3,
+                         DERIVE_ENCRYPT = 0x4,
+                         DERIVE_NIST800_108_C = 0x5,
+                         DERIVE_NIST800_108_F = 0x6,
+                         DERIVE_NIST800_108_DPI = 0x7,
+                         DERIVE_ASYMMETRIC_KEY = 0x8,
+                         DERIVE_AWS_SIGNATURE_VERSION_4 = 0x9,
+                         DERIVE_HKDF = 0xa,
+};
+
+enum crypto_key_format { /* Key Format Type */
+                         FORMAT_RAW = 0x1,
+                         FORMAT_OPAQUE = 0x2,
+                         FORMAT_PKCS1 = 0x3,
+                         FORMAT_PKCS8 = 0x4,
+                         FORMAT_X_509 = 0x5,
+                         FORMAT_ECPRIVATEKEY = 0x6,
+                         FORMAT_TRANSPARENT_SYMMETRIC_KEY = 0x7,
+                         FORMAT_TRANSPARENT_DSA_PRIVATE_KEY = 0x8,
+                         FORMAT_TRANSPARENT_DSA_PUBLIC_KEY = 0x9,
+                         FORMAT_TRANSPARENT_RSA_PRIVATE_KEY = 0xa,
+                         FORMAT_TRANSPARENT_RSA_PUBLIC_KEY = 0xb,
+                         FORMAT_TRANSPARENT_DH_PRIVATE_KEY = 0xc,
+                         FORMAT_TRANSPARENT_DH_PUBLIC_KEY = 0xd,
+                         FORMAT_TRANSPARENT_EC_PRIVATE_KEY = 0x14,
+                         FORMAT_TRANSPARENT_EC_PUBLIC_KEY = 0x15,
+                         FORMAT_PKCS12 = 0x16,
+                         FORMAT_PKCS10 = 0x17,
+};

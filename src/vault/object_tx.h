@@ -1,0 +1,49 @@
+#pragma once
+
+#include "vault/objects.h"
+
+/* A part of vault/objects.h: changing. */
+
+/* ---- changing: many objects, all or nothing ---- */
+
+struct vault_tx;
+/* Runs inside the transaction, possibly several times and on the writer's thread: no effect outside
+ * the tx and its own results in `ctx`. An error undoes everything. */
+typedef enum err vault_tx_fn(struct vault_tx *tx, void *ctx, struct err_detail *detail);
+/* Durable on return. Pauses a fiber, blocks a thread. `deferred` (nullable): collect instead of
+ * committing, for a batch whose items are undone together; see below. */
+struct vault_deferred;
+MUST_CHECK enum err vault_objects_run(struct vault_objects *objects,
+                                      struct vault_deferred *deferred,
+                                      const struct vault_eyes *eyes, vault_tx_fn *fn, void *ctx,
+                                      struct err_detail *detail);
+/* The object as the transaction sees it; its bytes live until fn returns. */
+MUST_CHECK enum err vault_tx_get(struct vault_tx *tx, struct bytes uid,
+                                 struct vault_object *ret_object, struct err_detail *detail);
+/* A new one (its id, uid, group and owner filled in), with its index entries. ERR_EXISTS for a uid.
+ */
+MUST_CHECK enum err vault_tx_insert(struct vault_tx *tx, const struct vault_object *object,
+                                    const struct vault_key *keys, size_t count,
+                                    struct err_detail *detail);
+/* Write it back with its index entries; keys NULL: they stay as they are. Raises `version`, sets
+ * last_change as the object says. */
+MUST_CHECK enum err vault_tx_update(struct vault_tx *tx, const struct vault_object *object,
+                                    const struct vault_key *keys, size_t count,
+                                    struct err_detail *detail);
+/* Take `units` of what is left of the usage limits; ERR_LIMIT where less is left. */
+MUST_CHECK enum err vault_tx_use(struct vault_tx *tx, uint64_t id, int64_t units,
+                                 struct err_detail *detail);
+
+/* A batch with the option Undo: its changes are kept here, seen by vault_object_get_deferred and
+ * later transactions of the same batch, and become one transaction at the end. ERR_CONFLICT from
+ * commit where an object was changed by somebody else meanwhile. */
+MUST_CHECK enum err vault_deferred_new(struct vault_objects *objects, struct arena *arena,
+                                       struct vault_deferred **ret_deferred);
+MUST_CHECK enum err vault_deferred_get(struct vault_deferred *deferred, struct store_conn *conn,
+                                       const struct vault_eyes *eyes, struct bytes uid,
+                                       struct arena *arena, struct vault_object *ret_object,
+                                       struct err_detail *detail);
+MUST_CHECK enum err vault_deferred_commit(struct vault_deferred *deferred,
+                                          struct err_detail *detail);
+/* Forget. Objects that were made in the token are destroyed by the caller. */
+void vault_deferred_drop(struct vault_deferred *deferred);

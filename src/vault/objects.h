@@ -1,0 +1,113 @@
+#pragma once
+
+#include "base/arena.h"
+#include "keeper/client.h"
+#include "store/store.h"
+
+/* Managed objects: their rows, their core columns, the index that finds them. What the attributes
+ * mean is the protocol's business: the vault keeps them as a blob, and index entries beside it.
+ * Reads run on the calling thread's reader; changes are functions run inside store_run. An object
+ * belongs to a group; who asks names the groups it may see, and for anybody else it does not exist.
+ */
+
+#define VAULT_UID_MAX         128
+#define VAULT_OBJECT_BLOB_MAX ((size_t)1024 * 1024) /* attributes, and a value in clear, each */
+#define VAULT_GROUPS_MAX      16                    /* groups of one client */
+#define VAULT_KEYS_MAX        512                   /* index entries of one object */
+
+enum vault_placement { VAULT_IN_STORE = 1, VAULT_IN_TOKEN };
+
+/* One object as it is now. From vault_object_get its bytes are in the caller's arena. Dates are
+ * seconds since 1970, VAULT_NO_DATE where there is none. Enumerations carry KMIP's numbers. */
+#define VAULT_NO_DATE INT64_MIN
+struct vault_object {
+    uint64_t id; /* row; never used again */
+    char uid[VAULT_UID_MAX + 1];
+    uint32_t type;  /* Object Type */
+    uint32_t state; /* State as stored; vault_object_state gives what the dates make of it */
+    uint32_t group; /* who sees it */
+    uint64_t owner; /* client that made it */
+    uint32_t placement;
+    uint32_t alg, bits, mask; /* Cryptographic Algorithm, Length, Usage Mask; 0: none */
+    uint32_t domain, epoch;   /* of the sealed record */
+    uint32_t version;         /* counts changes of the row */
+    bool archived;
+    struct bytes sealed;     /* key, for the keeper; empty where destroyed or not secret */
+    struct bytes value;      /* what is not secret: certificate, SubjectPublicKeyInfo, template */
+    struct bytes attributes; /* all that has no column, in the protocol's own form */
+    int64_t initial, activation, process_start, protect_stop, deactivation, destroyed, compromised,
+        compromise_occurred, archive_date, last_change, original_created;
+    int64_t usage_total, usage_left; /* -1: no limit */
+    uint32_t usage_unit;
+};
+/* State at `now`: Pre-Active whose activation is past counts as Active, Active whose deactivation
+ * is past as Deactivated (KMIP 2.1, 4.57). */
+uint32_t vault_object_state(const struct vault_object *object, int64_t now);
+
+/* An index entry: an attribute's number (the protocol's: a KMIP tag, or VAULT_KEY_CUSTOM for custom
+ * ones whose value begins with the name) and an order-preserving form of its value, at most
+ * VAULT_KEY_MAX bytes; longer ones are cut and finished with a hash by vault_key_make. */
+#define VAULT_KEY_MAX    64
+#define VAULT_KEY_CUSTOM 1
+struct vault_key {
+    uint32_t attribute;
+    uint8_t len;
+    uint8_t value[VAULT_KEY_MAX];
+};
+struct vault_key vault_key_bytes(uint32_t attribute, struct bytes value);
+struct vault_key vault_key_number(uint32_t attribute, int64_t value); /* dates, enumerations */
+
+struct vault;
+struct vault_objects;
+
+/* Any thread afterwards. Makes the domain "objects" on the first start. */
+MUST_CHECK enum err vault_objects_open(struct vault *vault, struct store *store,
+                                       struct keeper_client *keeper, struct err_detail *detail,
+                                       struct vault_objects **ret_objects);
+void vault_objects_close(struct vault_objects *objects); /* NULL is allowed */
+/* What new records are sealed under, and a row number and a UUID (version 7, RFC 9562) for one. */
+uint32_t vault_objects_domain(const struct vault_objects *objects);
+MUST_CHECK enum err vault_object_next(struct vault_objects *objects, uint64_t *ret_id,
+                                      char ret_uid[VAULT_UID_MAX + 1]);
+struct keeper_row vault_object_row(const struct vault_object *object);
+
+/* Whose eyes: the groups of the client that asks, the first is its primary one. */
+struct vault_eyes {
+    uint64_t client;
+    uint32_t groups[VAULT_GROUPS_MAX];
+    unsigned count;
+};
+
+/* ---- reading, inside store_reader_begin/_end of the caller ---- */
+
+/* ERR_NOT_FOUND where it is not there or not for these eyes. Copies into the arena. */
+MUST_CHECK enum err vault_object_get(struct store_conn *conn, const struct vault_eyes *eyes,
+                                     struct bytes uid, struct arena *arena,
+                                     struct vault_object *ret_object, struct err_detail *detail);
+
+enum vault_compare { VAULT_EQUAL, VAULT_RANGE /* from..to, both included */, VAULT_PREFIX };
+struct vault_term {
+    enum vault_compare compare;
+    struct vault_key key; /* or the lower end */
+    struct vault_key to;
+};
+struct vault_query {
+    const struct vault_term *terms; /* all must hold */
+    size_t count;
+    unsigned selective;    /* index of the term that finds the fewest, as the protocol guesses */
+    bool online, archived; /* storage status wanted */
+    uint32_t offset, max;  /* max 0: VAULT_LOCATE_MAX */
+    bool total;            /* count all, for Located Items */
+};
+#define VAULT_LOCATE_MAX 10000
+struct vault_located {
+    uint64_t id;
+    const char *uid; /* in the arena */
+};
+/* Newest first. Destroyed objects are found like others (their state says so). */
+MUST_CHECK enum err vault_object_locate(struct store_conn *conn, const struct vault_eyes *eyes,
+                                        const struct vault_query *query, struct arena *arena,
+                                        struct vault_located **ret_found, size_t *ret_count,
+                                        size_t *ret_total, struct err_detail *detail);
+
+/* Changing: vault/object_tx.h */
