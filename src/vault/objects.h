@@ -94,17 +94,17 @@ struct vault_term {
 struct vault_query {
     const struct vault_term *terms; /* all must hold */
     size_t count;
-    unsigned selective;    /* index of the term that finds the fewest, as the protocol guesses */
-    bool online, archived; /* storage status wanted */
-    uint32_t offset, max;  /* max 0: VAULT_LOCATE_MAX */
-    bool total;            /* count all, for Located Items */
+    unsigned selective; /* index of the term that finds the fewest, as the protocol guesses */
+    bool online, archived, destroyed; /* storage status wanted: destroyed ones by their state */
+    uint32_t offset, max;             /* max 0: VAULT_LOCATE_MAX */
+    bool total;                       /* count all, for Located Items */
 };
 #define VAULT_LOCATE_MAX 10000
 struct vault_located {
     uint64_t id;
     const char *uid; /* in the arena */
 };
-/* Newest first. Destroyed objects are found like others (their state says so). */
+/* Newest first. */
 MUST_CHECK enum err vault_object_locate(struct store_conn *conn, const struct vault_eyes *eyes,
                                         const struct vault_query *query, struct arena *arena,
                                         struct vault_located **ret_found, size_t *ret_count,
