@@ -57,6 +57,7 @@ MUST_CHECK enum err keeper_client_receive(struct keeper_client *client);
 bool keeper_client_wants_write(const struct keeper_client *client);
 size_t keeper_client_outstanding(const struct keeper_client *client);
 
-/* Every other verb blocks. */
+/* Every other verb blocks: a thread, or in a fiber (base/fiber.h) that fiber alone. */
 #include "keeper/client_keys.h"
 #include "keeper/client_files.h"
+#include "keeper/client_objects.h"

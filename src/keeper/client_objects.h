@@ -4,21 +4,14 @@
 #include "crypto/use.h"
 #include "keeper/types.h"
 
+struct keeper_client;
+
 /* A part of keeper/client.h: managed objects of KMIP. Their keys are records of table KEEPER_OBJECT
  * of any length up to KEEPER_OBJECT_MAX, whose sealed plaintext begins with a header of the
  * keeper's own: class, algorithm, flags, and for an object in the token where it is there. So a
  * record is used as what it was made as, by nobody's word but the keeper's. All calls block a
  * thread or pause a fiber; many fibers of one thread may be in calls at the same time, and what one
  * loop iteration asks travels in one message. `actor`: the client's name. */
-
-#define KEEPER_OBJECT_MAX      ((size_t)32 * 1024) /* bytes of a key's material */
-#define KEEPER_OBJECT_NAME_MAX 128                 /* unique identifier, for the audit record */
-
-enum keeper_object_flag {
-    KEEPER_NO_RELEASE = 1, /* never leaves in clear (KMIP: Sensitive) */
-    KEEPER_NO_EXTRACT = 2, /* never leaves at all, wrapped neither (KMIP: not Extractable) */
-    KEEPER_IN_TOKEN = 4,   /* lives and works in the HSM */
-};
 
 /* One object for a call. Borrowed. */
 struct keeper_object {
@@ -104,6 +97,17 @@ MUST_CHECK enum err keeper_object_digest(struct keeper_client *client, const cha
 MUST_CHECK enum err keeper_object_reflag(struct keeper_client *client, const char *actor,
                                          const struct keeper_object *object, uint32_t flags,
                                          struct keeper_row row, struct buf *sealed,
+                                         struct err_detail *detail);
+/* Many records under the newest version of their domain's key; names are not looked at. Results
+ * one by one. What is sealed anew is appended to `sealed`, one after the other. */
+struct keeper_object_resealed {
+    enum err err;
+    size_t at, len; /* in `sealed` */
+};
+MUST_CHECK enum err keeper_object_reseal(struct keeper_client *client, const char *actor,
+                                         const struct keeper_object *objects, size_t count,
+                                         struct buf *sealed,
+                                         struct keeper_object_resealed *ret_resealed,
                                          struct err_detail *detail);
 /* Destroy what is outside the store (an object in the token). Harmless where there is nothing. */
 MUST_CHECK enum err keeper_object_destroy(struct keeper_client *client, const char *actor,

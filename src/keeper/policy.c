@@ -14,6 +14,9 @@ static const unsigned tables[KEEPER_PURPOSES] = {
                       TABLE(KEEPER_BASE) | TABLE(KEEPER_PWDH),
     [KEEPER_CERTIFICATE] = TABLE(0), /* no row: a token's key */
     [KEEPER_MAC] = TABLE(KEEPER_PASSPHRASE) | TABLE(KEEPER_PEER_SECRET),
+    [KEEPER_KMIP_RELEASE] = TABLE(KEEPER_OBJECT),
+    [KEEPER_KMIP_USE] = TABLE(KEEPER_OBJECT),
+    [KEEPER_KMIP_CREATE] = TABLE(KEEPER_OBJECT),
 };
 
 struct keeper_policy keeper_policy_default(void)
@@ -26,6 +29,9 @@ struct keeper_policy keeper_policy_default(void)
                                       [KEEPER_BACKUP] = {500000, 500000},
                                       [KEEPER_CERTIFICATE] = {10, 1000},
                                       [KEEPER_MAC] = {100, 1000},
+                                      [KEEPER_KMIP_RELEASE] = {200000, 1000000},
+                                      [KEEPER_KMIP_USE] = {500000, 1000000},
+                                      [KEEPER_KMIP_CREATE] = {100000, 1000000},
                                   }};
 }
 

@@ -23,7 +23,10 @@ struct keeper_policy {
  * | export-gateway | 100     | 1,000   | four keys a file
  * | backup         | 500,000 | 1 s     | to this server's own key
  * | certificate    | 10      | 1,000   | signatures of the CA
- * | mac            | 100     | 1,000   | sessions; what tells a right secret from a wrong one */
+ * | mac            | 100     | 1,000   | sessions; what tells a right secret from a wrong one
+ * | kmip-release   | 200,000 | 1,000,000 | Get, Export; wrapped too
+ * | kmip-use       | 500,000 | 1,000,000 | operations, pieces of a stream each
+ * | kmip-create    | 100,000 | 1,000,000 | made, registered, derived */
 struct keeper_policy keeper_policy_default(void);
 
 /* The policy at work. One thread. */

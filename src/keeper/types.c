@@ -11,6 +11,7 @@ static const struct {
     [KEEPER_PASSPHRASE] = {"passphrase", 64},
     [KEEPER_PWDH] = {"pwdh", 16},
     [KEEPER_PEER_SECRET] = {"peer-secret", 0},
+    [KEEPER_OBJECT] = {"object", 0},
 };
 
 static const char *const purposes[KEEPER_PURPOSES] = {
@@ -21,6 +22,9 @@ static const char *const purposes[KEEPER_PURPOSES] = {
     [KEEPER_BACKUP] = "backup",
     [KEEPER_CERTIFICATE] = "certificate",
     [KEEPER_MAC] = "mac",
+    [KEEPER_KMIP_RELEASE] = "kmip-release",
+    [KEEPER_KMIP_USE] = "kmip-use",
+    [KEEPER_KMIP_CREATE] = "kmip-create",
 };
 
 size_t keeper_key_size(uint8_t table)

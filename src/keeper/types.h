@@ -21,10 +21,12 @@ enum keeper_table {
     KEEPER_PASSPHRASE,  /* row = passphrase version; 64 bytes: file key, then MAC key */
     KEEPER_PWDH,        /* row = passphrase version; 16 bytes */
     KEEPER_PEER_SECRET, /* row = peer id; 1 to 64 bytes */
+    KEEPER_OBJECT,      /* row = object id; keeper/object.h */
     KEEPER_TABLES
 };
 
-/* Bytes of a key in this table; 0 for an unknown table and for PEER_SECRET, whose length varies. */
+/* Bytes of a key in this table; 0 for an unknown table and where the length varies (PEER_SECRET,
+ * OBJECT). */
 size_t keeper_key_size(uint8_t table);
 /* "node", "gateway"...; "unknown". */
 const char *keeper_table_name(uint8_t table);
@@ -38,6 +40,9 @@ enum keeper_purpose {
     KEEPER_BACKUP,         /* CMS to this server's own key and to no other: like EXPORT_KEYRING */
     KEEPER_CERTIFICATE,    /* signatures of the CA */
     KEEPER_MAC,            /* MAC under a passphrase or a peer secret */
+    KEEPER_KMIP_RELEASE,   /* in clear, or wrapped, to a client: OBJECT */
+    KEEPER_KMIP_USE,       /* in the keeper for a client: OBJECT */
+    KEEPER_KMIP_CREATE,    /* made or registered for a client: OBJECT */
     KEEPER_PURPOSES
 };
 const char *keeper_purpose_name(uint8_t purpose); /* "diameter"...; "unknown" */
@@ -63,6 +68,18 @@ enum keeper_key { KEEPER_KEY_SERVER = 1, KEEPER_KEY_CA };
 #define KEEPER_VERSIONS_MAX    65535 /* of one domain's key, over its life */
 #define KEEPER_SESSIONS_MAX    8     /* import, export and MAC sessions of one connection */
 #define KEEPER_SESSION_IDLE_S  300
+
+/* Managed objects. */
+#define KEEPER_OBJECT_MAX        ((size_t)32 * 1024) /* bytes of a key's material */
+#define KEEPER_OBJECT_NAME_MAX   128                 /* unique identifier, for the audit record */
+#define KEEPER_OBJECT_OVERHEAD   45 /* of a sealed record: as above, and a header */
+#define KEEPER_OBJECT_SEALED_MAX (KEEPER_OBJECT_MAX + KEEPER_OBJECT_OVERHEAD)
+
+enum keeper_object_flag {
+    KEEPER_NO_RELEASE = 1, /* never leaves in clear (KMIP: Sensitive) */
+    KEEPER_NO_EXTRACT = 2, /* never leaves at all, wrapped neither (KMIP: not Extractable) */
+    KEEPER_IN_TOKEN = 4,   /* lives and works in the HSM */
+};
 
 /* What one message takes. */
 #define KEEPER_MESSAGE_MAX      65536
