@@ -66,8 +66,8 @@ void net_loop_post_list(struct net_loop *loop, struct net_post *first, struct ne
         first->next = head;
     } while (!atomic_compare_exchange_weak_explicit(&loop->posted, &head, reversed,
                                                     memory_order_release, memory_order_relaxed));
-    /* Who finds it empty wakes the loop for all that follow. */
-    if (head == NULL) {
+    /* Who finds it empty wakes the loop for all that follow; not where it is about to look. */
+    if (head == NULL && !(loop_runs_here(loop) && loop->in_events)) {
         uint64_t one = 1;
         while (write(loop->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
             ;
@@ -105,7 +105,7 @@ enum err net_loop_post(struct net_loop *loop, net_fn *fn, void *arg)
 }
 
 /* One batch: what its functions post waits for the next iteration. */
-static bool run_posted(struct net_loop *loop)
+bool loop_run_posted(struct net_loop *loop)
 {
     struct net_post *newest = atomic_exchange_explicit(&loop->posted, NULL, memory_order_acquire);
     struct net_post *oldest = NULL;
@@ -147,17 +147,20 @@ enum err net_loop_run(struct net_loop *loop)
             flags |= EVLOOP_NONBLOCK;
         loop->told = false;
         loop->now_ns = 0; /* read by whoever wants it first, after the wait */
+        loop->in_events = true;
         /* Returns after the ready events were handled once. */
         if (event_base_loop(loop->base, flags) < 0) {
             err = ERR_IO;
             break;
         }
         conns_again(loop);
-        (void)run_posted(loop);
+        loop->in_events = false;
+        (void)loop_run_posted(loop);
         for (unsigned i = 0; i < loop->hooks_len; i++)
             loop->hooks[i].fn(loop->hooks[i].ctx);
         conns_end(loop);
     }
+    loop->in_events = false;
     atomic_store(&loop->stop, false);
     atomic_store(&loop->owner, NULL);
     return err;
@@ -208,7 +211,7 @@ void net_loop_free(struct net_loop *loop)
     /* a name is being resolved for a connection of this loop; it posts when done */
     while (atomic_load(&loop->resolving) > 0)
         (void)usleep(1000);
-    while (run_posted(loop))
+    while (loop_run_posted(loop))
         ;
     conns_free(loop);
     while (loop->spare_len > 0)

@@ -38,6 +38,7 @@ struct net_loop {
     struct hook hooks[LOOP_HOOKS_MAX];
     unsigned hooks_len;
     uint64_t now_ns;          /* 0: not read in this iteration */
+    bool in_events;           /* what is posted now runs in this iteration */
     bool told;                /* callbacks ran after the hooks: the hooks are due again */
     struct net_conn *all;     /* linked by `all` */
     struct net_conn *dirty;   /* each singly linked by its own `next_*` */
@@ -56,5 +57,7 @@ void conns_free(struct net_loop *loop);
 
 /* Like net_loop_is_mine, but false while nobody runs it. */
 bool loop_runs_here(const struct net_loop *loop);
+/* One batch; false where there was nothing. */
+bool loop_run_posted(struct net_loop *loop);
 struct buf loop_buf_take(struct net_loop *loop);
 void loop_buf_give(struct net_loop *loop, struct buf *b);
