@@ -31,3 +31,14 @@ MUST_CHECK enum err pwhash_check(const struct pwhash_params *params, struct err_
 MUST_CHECK enum err pwhash_derive(struct bytes passphrase, struct bytes salt,
                                   const struct pwhash_params *params, size_t out_len,
                                   struct secret **ret_secret, struct err_detail *detail);
+
+/* What is kept of a password: "$argon2id$v=19$m=65536,t=3,p=4$salt$hash", in base64 without padding
+ * as other programs write it, with a salt of its own. */
+#define PWHASH_VERIFIER_MAX 255
+MUST_CHECK enum err pwhash_verifier_make(struct bytes password,
+                                         char ret_verifier[PWHASH_VERIFIER_MAX + 1],
+                                         struct err_detail *detail);
+/* ERR_UNAUTHENTICATED where it is another password, ERR_CORRUPT where the verifier is none. As slow
+ * as making it. */
+MUST_CHECK enum err pwhash_verifier_check(const char *verifier, struct bytes password,
+                                          struct err_detail *detail);

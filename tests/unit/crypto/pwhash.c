@@ -62,4 +62,52 @@ static void limits(void **state)
     assert_ok(pwhash_check(&good, NULL));
 }
 
-TEST_MAIN(cmocka_unit_test(argon2_program_agrees), cmocka_unit_test(limits))
+static void verifiers(void **state)
+{
+    (void)state;
+    char verifier[PWHASH_VERIFIER_MAX + 1], other[PWHASH_VERIFIER_MAX + 1];
+    assert_ok(pwhash_verifier_make(bytes_str("tr0ub4dor"), verifier, NULL));
+    assert_ok(pwhash_verifier_make(bytes_str("tr0ub4dor"), other, NULL));
+    assert_string_not_equal(verifier, other); /* a salt of its own */
+    assert_true(strncmp(verifier, "$argon2id$v=19$m=65536,t=3,p=4$", 31) == 0);
+    assert_ok(pwhash_verifier_check(verifier, bytes_str("tr0ub4dor"), NULL));
+    assert_err(pwhash_verifier_check(verifier, bytes_str("tr0ub4doR"), NULL), ERR_UNAUTHENTICATED);
+    assert_err(pwhash_verifier_check(verifier, bytes_str(""), NULL), ERR_UNAUTHENTICATED);
+    assert_err(pwhash_verifier_make(bytes_str(""), other, NULL), ERR_LIMIT);
+}
+
+/* Made with `argon2 'somesalt' -id -v 13 -t 2 -k 8192 -p 1 -l 24 -e` of the reference
+ * implementation. */
+static void foreign_verifier(void **state)
+{
+    (void)state;
+    static const char good[] =
+        "$argon2id$v=19$m=8192,t=2,p=1$c29tZXNhbHQ$4dXLZ4dkRnqa/0XBleqzvZacC8ORPOP5";
+    assert_ok(pwhash_verifier_check(good, bytes_str("password"), NULL));
+    assert_err(pwhash_verifier_check(good, bytes_str("Password"), NULL), ERR_UNAUTHENTICATED);
+}
+
+static void bad_verifiers(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "",
+        "password",
+        "$argon2i$v=19$m=8192,t=2,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=16$m=8192,t=2,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=8192,t=2,p=1$c29tZXNhbHQ",
+        "$argon2id$v=19$m=8192,t=2,p=1$c29tZXNhbHQ$AAAA",
+        "$argon2id$v=19$m=8192,t=2,p=1$c29tZX!hbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=8192,t=2,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA$x",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        assert_err(pwhash_verifier_check(bad[i], bytes_str("x"), NULL), ERR_CORRUPT);
+    assert_err(pwhash_verifier_check(
+                   "$argon2id$v=19$m=4294967,t=2,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+                   bytes_str("x"), NULL),
+               ERR_LIMIT);
+}
+
+TEST_MAIN(cmocka_unit_test(argon2_program_agrees), cmocka_unit_test(limits),
+          cmocka_unit_test(verifiers), cmocka_unit_test(foreign_verifier),
+          cmocka_unit_test(bad_verifiers))
