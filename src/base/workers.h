@@ -12,3 +12,6 @@ MUST_CHECK enum err workers_new(unsigned threads, unsigned queue_max, struct wor
 void workers_free(struct workers *workers);
 /* Runs fn(arg) on one of the threads; ERR_BUSY when the queue is full. Any thread. */
 MUST_CHECK enum err workers_submit(struct workers *workers, workers_fn *fn, void *arg);
+/* Runs fn(arg) and returns after it: on one of the threads while the calling fiber is paused, or at
+ * once where the caller is a plain thread. ERR_BUSY when the queue is full; fn was not called. */
+MUST_CHECK enum err workers_run(struct workers *workers, workers_fn *fn, void *arg);

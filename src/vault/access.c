@@ -8,6 +8,7 @@ static const unsigned rights[] = {
     [VAULT_ROLE_NOBODY] = 0,
     [VAULT_ROLE_PEER] = MAY(VAULT_KEY_RELEASE),
     [VAULT_ROLE_ADMINISTRATOR] = MAY(VAULT_ACTION_COUNT) - 1,
+    [VAULT_ROLE_CLIENT] = 0,
 };
 
 static const char *const action_names[VAULT_ACTION_COUNT] = {
@@ -23,6 +24,8 @@ static const char *const action_names[VAULT_ACTION_COUNT] = {
     [VAULT_PEER_MANAGE] = "change gateways",
     [VAULT_DOMAIN_ROTATE] = "rotate domain keys",
     [VAULT_BACKUP] = "back up the store",
+    [VAULT_CLIENT_READ] = "see clients",
+    [VAULT_CLIENT_MANAGE] = "change clients",
 };
 
 struct vault_actor vault_actor_local(unsigned uid, unsigned daemon_uid)
@@ -33,15 +36,25 @@ struct vault_actor vault_actor_local(unsigned uid, unsigned daemon_uid)
     return actor;
 }
 
-struct vault_actor vault_actor_peer(struct bytes origin_host)
+static struct vault_actor named(enum vault_role role, struct bytes name)
 {
-    struct vault_actor actor = {.role = VAULT_ROLE_PEER};
-    size_t len = origin_host.len < VAULT_ACTOR_MAX ? origin_host.len : VAULT_ACTOR_MAX;
+    struct vault_actor actor = {.role = role};
+    size_t len = name.len < VAULT_ACTOR_MAX ? name.len : VAULT_ACTOR_MAX;
     for (size_t i = 0; i < len; i++) {
-        uint8_t c = origin_host.data[i];
+        uint8_t c = name.data[i];
         actor.name[i] = c > 0x20 && c < 0x7f ? (char)c : '?';
     }
     return actor;
+}
+
+struct vault_actor vault_actor_peer(struct bytes origin_host)
+{
+    return named(VAULT_ROLE_PEER, origin_host);
+}
+
+struct vault_actor vault_actor_client(struct bytes name)
+{
+    return named(VAULT_ROLE_CLIENT, name);
 }
 
 struct vault_actor vault_actor_daemon(void)

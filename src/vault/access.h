@@ -10,6 +10,7 @@ enum vault_role {
     VAULT_ROLE_NOBODY,
     VAULT_ROLE_PEER,          /* a gateway over Diameter */
     VAULT_ROLE_ADMINISTRATOR, /* root, or the daemon's own user, over the Unix socket */
+    VAULT_ROLE_CLIENT,        /* of KMIP: what it may do is vault/clients.h's, here nothing */
 };
 
 enum vault_action {
@@ -25,6 +26,8 @@ enum vault_action {
     VAULT_PEER_MANAGE,
     VAULT_DOMAIN_ROTATE,
     VAULT_BACKUP, /* a copy of the store, all keys in it sealed */
+    VAULT_CLIENT_READ,
+    VAULT_CLIENT_MANAGE, /* create, change, disable, remove */
     VAULT_ACTION_COUNT,
 };
 
@@ -38,6 +41,8 @@ struct vault_actor {
 struct vault_actor vault_actor_local(unsigned uid, unsigned daemon_uid);
 /* A peer; `origin_host` is cut at VAULT_ACTOR_MAX. */
 struct vault_actor vault_actor_peer(struct bytes origin_host);
+/* A KMIP client; `name` is cut at VAULT_ACTOR_MAX. */
+struct vault_actor vault_actor_client(struct bytes name);
 /* The daemon itself: background work. */
 struct vault_actor vault_actor_daemon(void);
 

@@ -25,16 +25,18 @@ MUST_CHECK enum err vault_tx_get(struct vault_tx *tx, struct bytes uid,
 MUST_CHECK enum err vault_tx_insert(struct vault_tx *tx, const struct vault_object *object,
                                     const struct vault_key *keys, size_t count,
                                     struct err_detail *detail);
-/* Write it back with its index entries; keys NULL: they stay as they are. Raises `version`, sets
- * last_change as the object says. */
+/* Write back one that vault_tx_get gave, with its index entries; keys NULL: they stay as they are
+ * but for that of State. Raises `version`. A sealed record that is no longer there is overwritten
+ * before it goes. usage_left is what the object says. */
 MUST_CHECK enum err vault_tx_update(struct vault_tx *tx, const struct vault_object *object,
                                     const struct vault_key *keys, size_t count,
                                     struct err_detail *detail);
-/* Take `units` of what is left of the usage limits; ERR_LIMIT where less is left. */
+/* Take `units` of what is left of the usage limits; ERR_LIMIT where less is left, ERR_OK where the
+ * object has no limit. Not a change of the row: `version` stays. */
 MUST_CHECK enum err vault_tx_use(struct vault_tx *tx, uint64_t id, int64_t units,
                                  struct err_detail *detail);
 
-/* A batch with the option Undo: its changes are kept here, seen by vault_object_get_deferred and
+/* A batch with the option Undo: its changes are kept here, seen by vault_deferred_get and
  * later transactions of the same batch, and become one transaction at the end. ERR_CONFLICT from
  * commit where an object was changed by somebody else meanwhile. */
 MUST_CHECK enum err vault_deferred_new(struct vault_objects *objects, struct arena *arena,
@@ -47,3 +49,12 @@ MUST_CHECK enum err vault_deferred_commit(struct vault_deferred *deferred,
                                           struct err_detail *detail);
 /* Forget. Objects that were made in the token are destroyed by the caller. */
 void vault_deferred_drop(struct vault_deferred *deferred);
+
+/* One take of usage as a transaction of its own. Durable on return; pauses or blocks. */
+MUST_CHECK enum err vault_object_use(struct vault_objects *objects, uint64_t id, int64_t units,
+                                     struct err_detail *detail);
+
+/* Gives every object whose activation or deactivation is past `now` its state, in the row and in
+ * the index. Durable on return; pauses or blocks. For a timer; cheap where nothing is due. */
+MUST_CHECK enum err vault_objects_sweep(struct vault_objects *objects, int64_t now,
+                                        size_t *ret_count, struct err_detail *detail);

@@ -45,10 +45,14 @@ struct vault_object {
 uint32_t vault_object_state(const struct vault_object *object, int64_t now);
 
 /* An index entry: an attribute's number (the protocol's: a KMIP tag, or VAULT_KEY_CUSTOM for custom
- * ones whose value begins with the name) and an order-preserving form of its value, at most
- * VAULT_KEY_MAX bytes; longer ones are cut and finished with a hash by vault_key_make. */
+ * ones) and an order-preserving form of its value. What is longer than VAULT_KEY_MAX is cut at
+ * VAULT_KEY_CUT and finished with a hash: still found by its whole value; a prefix that is asked
+ * for has at most VAULT_KEY_CUT bytes. The entry of VAULT_KEY_STATE is the vault's own, made of the
+ * object's `state`: no one needs to give it. */
 #define VAULT_KEY_MAX    64
+#define VAULT_KEY_CUT    48
 #define VAULT_KEY_CUSTOM 1
+#define VAULT_KEY_STATE  0x42008Du
 struct vault_key {
     uint32_t attribute;
     uint8_t len;
@@ -56,6 +60,9 @@ struct vault_key {
 };
 struct vault_key vault_key_bytes(uint32_t attribute, struct bytes value);
 struct vault_key vault_key_number(uint32_t attribute, int64_t value); /* dates, enumerations */
+/* The same for the custom attribute of this name; eight bytes of the key stand for the name. */
+struct vault_key vault_key_custom(struct bytes name, struct bytes value);
+struct vault_key vault_key_custom_number(struct bytes name, int64_t value);
 
 struct vault;
 struct vault_objects;
@@ -65,8 +72,10 @@ MUST_CHECK enum err vault_objects_open(struct vault *vault, struct store *store,
                                        struct keeper_client *keeper, struct err_detail *detail,
                                        struct vault_objects **ret_objects);
 void vault_objects_close(struct vault_objects *objects); /* NULL is allowed */
-/* What new records are sealed under, and a row number and a UUID (version 7, RFC 9562) for one. */
+/* What new records are sealed under. */
 uint32_t vault_objects_domain(const struct vault_objects *objects);
+/* A row number and a UUID (version 7, RFC 9562) for a new object. Once in many thousand times it
+ * pauses the fiber or blocks the thread, to reserve more numbers. */
 MUST_CHECK enum err vault_object_next(struct vault_objects *objects, uint64_t *ret_id,
                                       char ret_uid[VAULT_UID_MAX + 1]);
 struct keeper_row vault_object_row(const struct vault_object *object);
@@ -104,7 +113,7 @@ struct vault_located {
     uint64_t id;
     const char *uid; /* in the arena */
 };
-/* Newest first. */
+/* Newest first. No terms: everything of these groups. */
 MUST_CHECK enum err vault_object_locate(struct store_conn *conn, const struct vault_eyes *eyes,
                                         const struct vault_query *query, struct arena *arena,
                                         struct vault_located **ret_found, size_t *ret_count,

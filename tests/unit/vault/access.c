@@ -27,6 +27,15 @@ static void a_peer_gets_keys_and_nothing_else(void **state)
                    i == VAULT_KEY_RELEASE ? ERR_OK : ERR_DENIED);
 }
 
+static void a_client_of_kmip_has_nothing_here(void **state)
+{
+    (void)state;
+    struct vault_actor client = vault_actor_client(bytes_str("db cluster"));
+    assert_string_equal(client.name, "db?cluster");
+    for (unsigned i = 0; i < VAULT_ACTION_COUNT; i++)
+        assert_err(vault_may(&client, (enum vault_action)i, NULL), ERR_DENIED);
+}
+
 static void a_peers_name_can_do_no_harm(void **state)
 {
     (void)state;
@@ -40,4 +49,5 @@ static void a_peers_name_can_do_no_harm(void **state)
 
 TEST_MAIN(cmocka_unit_test(root_and_the_daemon_administer),
           cmocka_unit_test(a_peer_gets_keys_and_nothing_else),
+          cmocka_unit_test(a_client_of_kmip_has_nothing_here),
           cmocka_unit_test(a_peers_name_can_do_no_harm))
