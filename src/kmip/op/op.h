@@ -29,6 +29,13 @@ struct kmip_env {
     struct store *store;
     struct keeper_client *keeper; /* the loop's own */
     struct workers *workers;      /* for what is slow: workers_run */
+    struct kmip_streams *streams; /* the loop's own; kmip/op/streams.h. NULL: no streaming */
+    struct kmip_tickets *tickets; /* all loops'; kmip/op/tickets.h. NULL: no Login */
+    struct kmip_async *async;     /* all loops'; kmip/op/async.h. NULL: nothing asynchronous */
+    struct kmip_notify *notify;   /* all loops'; kmip/server/notify.h. NULL: nobody is told */
+    /* Have run(arg) called in a fiber of its own on this loop, soon (what goes on asynchronously).
+     * An error: it is not called. NULL in tests of single operations. */
+    enum err (*spawn)(struct kmip_env *env, void (*run)(void *arg), void *arg);
     /* The loop's reader with a snapshot that ends with the iteration; begun where it has to be. */
     enum err (*read)(struct kmip_env *env, struct store_conn **ret_conn, struct err_detail *detail);
     void *loop; /* the server's own */
@@ -44,6 +51,7 @@ struct kmip_request {
     int64_t now;                         /* seconds since 1970, one moment for the whole message */
     char placeholder[VAULT_UID_MAX + 1]; /* ID Placeholder (KMIP 1.4, 4); "": none */
     struct vault_deferred *deferred;     /* batch with Undo; else NULL */
+    uint64_t ticket;                     /* that it came with; kmip/op/tickets.h. 0: none */
     const struct kmip_node *header;
 };
 
@@ -56,6 +64,7 @@ struct kmip_call {
     uint32_t reason;            /* Result Reason where it is not that of the error's row; 0 */
     const char *message;        /* Result Message, in the arena or static; NULL: the error's text */
     bool pending;               /* goes on asynchronously (Result Status Operation Pending) */
+    struct bytes correlation;   /* then: Asynchronous Correlation Value, in the arena */
 };
 
 typedef enum err kmip_op_fn(struct kmip_call *call);
