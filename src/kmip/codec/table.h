@@ -1,0 +1,53 @@
+#pragma once
+
+#include "kmip/codec/node.h"
+#include "kmip_enums.h"
+#include "kmip_tags.h"
+
+/* The tables of data/kmip-*.toml. All lookups are by binary search or hash, none allocates, and
+ * rows live as long as the program. `version` is 0x0100 .. 0x0104, 0x0200, 0x0201. */
+
+struct kmip_tag_row {
+    uint32_t tag;
+    uint8_t type;          /* enum kmip_type; 0 where it varies */
+    bool secret;           /* key material, password, ticket: never shown */
+    uint16_t since, until; /* versions that know it */
+    const char *name;      /* in JSON and XML: "CryptographicAlgorithm" */
+    const char *title;     /* in text, and the name of a 1.x attribute: "Cryptographic Algorithm" */
+    const struct kmip_enum *values; /* of an enumeration or mask; NULL where it has none */
+};
+
+/* NULL where there is none. */
+const struct kmip_tag_row *kmip_tag_row(uint32_t tag);
+const struct kmip_tag_row *kmip_tag_named(struct bytes name);
+const struct kmip_tag_row *kmip_tag_titled(struct bytes title);
+/* Whether what stands in such an item is never shown: all of it and below, but for a Key Value that
+ * is the structure around material and attributes. */
+bool kmip_tag_secret(uint32_t tag, uint8_t type);
+/* "CryptographicAlgorithm", or "0x54abcd" in `text` for a tag that is not in the table. */
+const char *kmip_tag_name(uint32_t tag, char text[16]);
+
+struct kmip_enum_value {
+    uint32_t value;
+    uint16_t since, until;
+    const char *name;  /* in JSON and XML: "PreActive" */
+    const char *title; /* "Pre-Active" */
+};
+
+/* An enumeration or a mask; values by number. */
+struct kmip_enum {
+    const char *name; /* "Cryptographic Algorithm" */
+    bool mask;
+    uint16_t count;
+    const struct kmip_enum_value *values;
+    uint16_t names_count;
+    const struct kmip_enum_name *names; /* by name, with aliases: the table's own */
+};
+
+const struct kmip_enum_value *kmip_enum_row(const struct kmip_enum *values, uint32_t value);
+const struct kmip_enum_value *kmip_enum_named(const struct kmip_enum *values, struct bytes name);
+/* The same by the tag that has the enumeration. The name is NULL where the value has none. */
+const char *kmip_enum_name(uint32_t tag, uint32_t value);
+bool kmip_enum_find(uint32_t tag, struct bytes name, uint32_t *ret_value);
+/* Whether `version` has the value; extensions (top bit set) always. */
+bool kmip_enum_known(uint32_t tag, uint32_t value, uint16_t version);

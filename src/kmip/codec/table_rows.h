@@ -1,0 +1,21 @@
+#pragma once
+
+#include "kmip/codec/table.h"
+
+/* What tools/gen_kmip.py writes, for table.c and its neighbours only. */
+
+struct kmip_enum_name {
+    const char *name;
+    uint16_t row; /* in kmip_enum.values */
+};
+
+extern const struct kmip_tag_row kmip_tag_rows[]; /* by number */
+extern const uint32_t kmip_tag_rows_count;
+/* Row + 1 of 0x420000 + index; 0: none. */
+extern const uint16_t kmip_tag_places[];
+extern const uint32_t kmip_tag_places_count;
+/* Hash indexes, row + 1; the size is a power of two. */
+extern const uint16_t kmip_tag_names[];
+extern const uint32_t kmip_tag_names_size;
+extern const uint16_t kmip_tag_titles[];
+extern const uint32_t kmip_tag_titles_size;

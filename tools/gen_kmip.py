@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""Turn data/kmip-*.toml into C headers, C tables and the reference page.
+
+usage: gen_kmip.py DATA_DIR kmip_tags.h kmip_enums.h kmip_tables.c
+
+How names are made, always from the name as the specification prints it:
+  on the wire  (JSON, XML) CamelCase by KMIP Additional Message Encodings, 4.1.3: "X.509 Certificate Issuer" is
+               X_509CertificateIssuer, "PKCS#11" is PKCS_11, "3DES" is DES3, "Re-key Key Pair" is ReKeyKeyPair
+  in C         the same words in capitals with '_' between them: KMIP_TAG_X_509_CERTIFICATE_ISSUER, KMIP_OP_PKCS_11,
+               KMIP_CRYPTOGRAPHIC_ALGORITHM_DES3, KMIP_OP_RE_KEY_KEY_PAIR
+"""
+
+import pathlib
+import re
+import sys
+import tomllib
+
+VERSIONS = {"1.0": 0x0100, "1.1": 0x0101, "1.2": 0x0102, "1.3": 0x0103, "1.4": 0x0104, "2.0": 0x0200, "2.1": 0x0201}
+# enumerations whose constants have a short prefix
+PREFIXES = {"Operation": "KMIP_OP", "Object Type": "KMIP_OBJECT", "State": "KMIP_STATE",
+            "Result Reason": "KMIP_REASON", "Result Status": "KMIP_STATUS", "Cryptographic Usage Mask": "KMIP_MASK"}
+
+
+TYPES = {None: "0", "Structure": "KMIP_STRUCTURE", "Integer": "KMIP_INTEGER", "Long Integer": "KMIP_LONG_INTEGER",
+         "Big Integer": "KMIP_BIG_INTEGER", "Enumeration": "KMIP_ENUMERATION", "Boolean": "KMIP_BOOLEAN",
+         "Text String": "KMIP_TEXT_STRING", "Byte String": "KMIP_BYTE_STRING", "Date-Time": "KMIP_DATE_TIME",
+         "Interval": "KMIP_INTERVAL", "Date-Time-Extended": "KMIP_DATE_TIME_EXTENDED"}
+
+
+def fail(text):
+    sys.exit(f"gen_kmip.py: {text}")
+
+
+def wire_name(name):
+    text = re.sub(r"[()]", " ", name)
+    text = re.sub(r"\W([A-Za-z][a-z])", r" \1", text)
+    words = [re.sub(r"\W", "_", word) for word in text.split()]
+    words[0] = re.sub(r"^(\d+)(.*)", r"\2\1", words[0])
+    return "".join(word[0].upper() + word[1:] for word in words)
+
+
+def c_words(name):
+    words = re.sub(r"\W+", " ", name).split()
+    words[0] = re.sub(r"^(\d+)(.*)", r"\2\1", words[0])
+    return "_".join(words).upper()
+
+
+def prefix(enum):
+    return PREFIXES.get(enum, "KMIP_" + c_words(enum))
+
+
+class Table:
+    def __init__(self, folder):
+        def load(name):
+            with open(pathlib.Path(folder) / f"kmip-{name}.toml", "rb") as f:
+                return tomllib.load(f)
+        self.tags = load("tags")["tag"]
+        enums = load("enums")
+        self.enums, self.masks = enums["enum"], enums["mask"]
+        self.check()
+
+    def check(self):
+        for rows, what in [(self.tags, "tags")] + [(e["values"], e["name"]) for e in self.enums + self.masks]:
+            for key in (lambda r: r["value"], lambda r: wire_name(r["name"]), lambda r: c_words(r["name"])):
+                keys = [key(row) for row in rows]
+                twice = {k for k in keys if keys.count(k) > 1}
+                if twice:
+                    fail(f"{what}: twice: {twice}")
+            for row in rows:
+                if row.get("since", "1.0") not in VERSIONS or row.get("until", "2.1") not in VERSIONS:
+                    fail(f"{what}: {row['name']}: unknown version")
+
+
+def versions(row):
+    since, until = row.get("since"), row.get("until")
+    text = f"{since} on" if since else ""
+    if until:
+        text = f"{since or '1.0'} to {until}"
+    return f" /* {text} */" if text else ""
+
+
+def write_tags(path, table):
+    with open(path, "w") as f:
+        f.write("/* Generated from data/kmip-tags.toml. */\n#pragma once\n\n")
+        for row in table.tags:
+            f.write(f"#define KMIP_TAG_{c_words(row['name'])} {row['value']:#08x}{versions(row)}\n")
+
+
+def write_enums(path, table):
+    with open(path, "w") as f:
+        f.write("/* Generated from data/kmip-enums.toml. */\n#pragma once\n")
+        for enum in table.enums + table.masks:
+            f.write(f"\n/* {enum['name']} */\n")
+            for row in enum["values"]:
+                f.write(f"#define {prefix(enum['name'])}_{c_words(row['name'])} {row['value']:#x}{versions(row)}\n")
+
+
+def c_string(text):
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def c_versions(row):
+    return f"{VERSIONS[row.get('since', '1.0')]:#06x}, {VERSIONS[row.get('until', '2.1')]:#06x}"
+
+
+def hash_name(name):
+    """FNV-1a over the bytes, as kmip_hash in src/kmip/codec/table.c."""
+    value = 0x811C9DC5
+    for byte in name.encode():
+        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return value
+
+
+def write_index(f, name, keys):
+    """Open addressing, a power of two with at least half of it empty; 0 is empty, else row + 1."""
+    size = 8
+    while size < 2 * len(keys):
+        size *= 2
+    slots = [0] * size
+    for row, key in enumerate(keys):
+        at = hash_name(key) % size
+        while slots[at]:
+            at = (at + 1) % size
+        slots[at] = row + 1
+    f.write(f"const uint16_t {name}[{size}] = {{\n")
+    for at in range(0, size, 16):
+        f.write("    " + ", ".join(str(x) for x in slots[at:at + 16]) + ",\n")
+    f.write(f"}};\nconst uint32_t {name}_size = {size};\n\n")
+
+
+def write_enum_tables(f, table):
+    for number, enum in enumerate(table.enums + table.masks):
+        rows = sorted(enum["values"], key=lambda row: row["value"])
+        f.write(f"/* {enum['name']} */\nstatic const struct kmip_enum_value values_{number}[] = {{\n")
+        for row in rows:
+            f.write(f"    {{{row['value']:#x}, {c_versions(row)}, {c_string(wire_name(row['name']))}, "
+                    f"{c_string(row['name'])}}},\n")
+        f.write(f"}};\nstatic const struct kmip_enum_name names_{number}[] = {{\n")
+        names = []
+        for at, row in enumerate(rows):
+            names += [(name, at) for name in {wire_name(row["name"]), *row.get("alias", [])}]
+        if len({name for name, _ in names}) != len(names):
+            fail(f"{enum['name']}: two values have one name")
+        for name, at in sorted(names):
+            f.write(f"    {{{c_string(name)}, {at}}},\n")
+        f.write("};\n")
+        enum["c"] = number
+        enum["names"] = len(names)
+    f.write("\nstatic const struct kmip_enum enums[] = {\n")
+    for enum in table.enums + table.masks:
+        mask = "true" if enum in table.masks else "false"
+        f.write(f"    {{{c_string(enum['name'])}, {mask}, {len(enum['values'])}, values_{enum['c']}, "
+                f"{enum['names']}, names_{enum['c']}}},\n")
+    f.write("};\n\n")
+
+
+def write_tables(path, table):
+    rows = sorted(table.tags, key=lambda row: row["value"])
+    by_name = {enum["name"]: enum for enum in table.enums + table.masks}
+    with open(path, "w") as f:
+        f.write('/* Generated from data/kmip-*.toml. */\n#include "kmip/codec/table_rows.h"\n\n')
+        write_enum_tables(f, table)
+        f.write("const struct kmip_tag_row kmip_tag_rows[] = {\n")
+        for row in rows:
+            enum = by_name.get(row.get("values", row["name"]))
+            values = f"&enums[{enum['c']}]" if enum else "NULL"
+            kind = TYPES[row.get("type")]
+            f.write(f"    {{{row['value']:#08x}, {kind}, {'true' if row.get('secret') else 'false'}, {c_versions(row)}, "
+                    f"{c_string(wire_name(row['name']))}, {c_string(row['name'])}, {values}}},\n")
+        f.write(f"}};\nconst uint32_t kmip_tag_rows_count = {len(rows)};\n\n")
+        first = 0x420000
+        places = [0] * (rows[-1]["value"] - first + 1)
+        for at, row in enumerate(rows):
+            places[row["value"] - first] = at + 1
+        f.write(f"const uint16_t kmip_tag_places[{len(places)}] = {{\n")
+        for at in range(0, len(places), 16):
+            f.write("    " + ", ".join(str(x) for x in places[at:at + 16]) + ",\n")
+        f.write(f"}};\nconst uint32_t kmip_tag_places_count = {len(places)};\n\n")
+        write_index(f, "kmip_tag_names", [wire_name(row["name"]) for row in rows])
+        write_index(f, "kmip_tag_titles", [row["name"] for row in rows])
+
+
+def main(folder, tags_h, enums_h, tables_c):
+    table = Table(folder)
+    write_tags(tags_h, table)
+    write_enums(enums_h, table)
+    write_tables(tables_c, table)
+
+
+main(*sys.argv[1:])
