@@ -21,7 +21,7 @@ def load(path):
 
 
 def choice_name(section, key, choice):
-    return f"SETTINGS_{section['name']}_{key['name']}_{choice}".upper().replace("-", "_")
+    return f"SETTINGS_{section['name']}_{key['name']}_{choice}".upper().replace("-", "_").replace(".", "_")
 
 
 def write_header(sections, path):

@@ -27,6 +27,7 @@ struct http_conn {
     struct net_http_request *request; /* the one being worked on, in order of arrival */
     struct http_conn *next, *prev;
     bool closed;
+    void *slot; /* the handlers' */
 };
 
 struct net_http_request {
@@ -95,6 +96,7 @@ static const char *phrase(int status)
         {405, "Method Not Allowed"},
         {409, "Conflict"},
         {413, "Content Too Large"},
+        {415, "Unsupported Media Type"},
         {422, "Unprocessable Content"},
         {429, "Too Many Requests"},
         {431, "Request Header Fields Too Large"},
@@ -351,6 +353,8 @@ static enum err check_origin(const struct net_http_request *r, struct err_detail
         return ERR_OK;
     if (net_http_header(r, "Origin") != NULL)
         return err_set(detail, ERR_DENIED, "requests of web pages are not served here");
+    if (r->hc->http->config.tls != NULL)
+        return ERR_OK;
     const char *host = net_http_header(r, "Host");
     if (host == NULL || !net_http_host_is_local(host))
         return err_set(detail, ERR_DENIED, "Host must be localhost");
@@ -460,6 +464,12 @@ static void on_close(struct net_conn *conn, void *ctx, enum net_close reason,
         finish(hc->request);
 }
 
+static void http_free_now(struct net_http *http)
+{
+    net_tls_unref(http->config.tls);
+    free(http);
+}
+
 static void on_free(void *ctx)
 {
     struct http_conn *hc = ctx;
@@ -472,9 +482,11 @@ static void on_free(void *ctx)
         http->conns = hc->next;
     if (hc->next != NULL)
         hc->next->prev = hc->prev;
+    if (hc->slot != NULL && http->config.free_slot != NULL)
+        http->config.free_slot(hc->slot);
     free(hc);
     if (http->orphan && http->conns == NULL)
-        free(http);
+        http_free_now(http);
 }
 
 static const struct net_conn_ops ops = {
@@ -517,8 +529,11 @@ enum err net_http_new(struct net_loop *loop, const struct net_http_config *confi
                                  NET_HTTP_HEADER_MAX + NET_HTTP_BODY_MAX + (size_t)256 * 1024,
                              .idle_ms = timeout_ms,
                              .write_ms = timeout_ms,
+                             .handshake_ms = config->handshake_ms,
                              /* one at a time, so answers keep their order */
-                             .outstanding_max = 1}},
+                             .outstanding_max = 1},
+                  .tls = config->tls},
+        .per_address_max = config->per_address_max,
         .connections_max = config->connections_max != 0 ? config->connections_max : 128,
     };
     enum err err = net_listener_new(loop, NULL, &lc, &http->listener, detail);
@@ -526,6 +541,8 @@ enum err net_http_new(struct net_loop *loop, const struct net_http_config *confi
         free(http);
         return err;
     }
+    if (http->config.tls != NULL)
+        (void)net_tls_ref(http->config.tls);
     *ret_http = http;
     return ERR_OK;
 }
@@ -544,7 +561,7 @@ void net_http_free(struct net_http *http)
     for (struct http_conn *hc = http->conns; hc != NULL; hc = hc->next)
         net_conn_abort(hc->conn);
     if (http->conns == NULL)
-        free(http);
+        http_free_now(http);
 }
 
 enum net_http_method net_http_method(const struct net_http_request *r)
@@ -583,6 +600,31 @@ const char *net_http_header(const struct net_http_request *r, const char *name)
             return (const char *)r->head.fields[i].value.data;
     }
     return NULL;
+}
+
+bool net_http_field(const struct net_http_request *r, unsigned n, const char **ret_name,
+                    const char **ret_value)
+{
+    if (n >= r->head.fields_len)
+        return false;
+    *ret_name = (const char *)r->head.fields[n].name.data;
+    *ret_value = (const char *)r->head.fields[n].value.data;
+    return true;
+}
+
+void **net_http_slot(struct net_http_request *r)
+{
+    return &r->hc->slot;
+}
+
+const char *net_http_address(const struct net_http_request *r)
+{
+    return net_conn_peer(r->hc->conn);
+}
+
+const struct net_peer_cert *net_http_peer_cert(struct net_http_request *r)
+{
+    return net_conn_peer_cert(r->hc->conn);
 }
 
 struct bytes net_http_body(const struct net_http_request *r)

@@ -5,9 +5,11 @@
 #include "base/bytes.h"
 #include "net/http_route.h"
 #include "net/loop.h"
+#include "net/tls.h"
 
 /* HTTP/1.1 for the API and the metrics: over a Unix socket, or over loopback TCP where requests of
- * web pages are refused (an Origin header, a Host that is not this machine). Every refusal is
+ * web pages are refused (an Origin header, a Host that is not this machine); and over TLS for other
+ * machines, where an Origin header is refused, too. Every refusal is
  * {"error":{"code":"NOT_FOUND","text":"...","detail":"...","hint":"..."}} with the status of the
  * error's row, and the header X-Claviger-Error: NOT_FOUND. */
 struct net_http;
@@ -18,12 +20,17 @@ typedef void net_http_handler(struct net_http_request *request, void *ctx);
 
 struct net_http_config {
     int fd;       /* listening socket (net_listen_unix, net_listen_socket); taken over on success */
-    bool is_unix; /* else loopback TCP */
+    bool is_unix; /* else TCP: loopback, or with `tls` */
+    struct net_tls *tls;                 /* NULL: plain; a reference is taken */
     const struct net_http_route *routes; /* borrowed */
     unsigned routes_len;
     void *ctx;                /* for the handlers */
     unsigned connections_max; /* (0: 128) */
     unsigned timeout_s;       /* for the next byte either way (0: 30); a handler may take longer */
+    unsigned per_address_max; /* connections of one source (0: no limit) */
+    unsigned handshake_ms;    /* (0: 10,000) */
+    /* For what net_http_slot was set to, when its connection is gone; after net_http_free, too. */
+    void (*free_slot)(void *slot);
 };
 
 /* Loop's thread, or before it runs. */
@@ -46,6 +53,14 @@ struct bytes net_http_body(const struct net_http_request *request);
 /* Who is at the other end of the Unix socket; false on TCP. */
 bool net_http_peer(const struct net_http_request *request, uid_t *ret_uid, gid_t *ret_gid,
                    pid_t *ret_pid);
+/* The n-th header as it came; false beyond the last. */
+bool net_http_field(const struct net_http_request *request, unsigned n, const char **ret_name,
+                    const char **ret_value);
+/* What the handlers keep with the connection, NULL at first. Loop's thread. */
+void **net_http_slot(struct net_http_request *request);
+/* As net_conn_peer and net_conn_peer_cert. Loop's thread. */
+const char *net_http_address(const struct net_http_request *request);
+const struct net_peer_cert *net_http_peer_cert(struct net_http_request *request);
 struct net_loop *net_http_loop(const struct net_http_request *request);
 /* Number of the request in this process, for the log. */
 uint64_t net_http_request_id(const struct net_http_request *request);

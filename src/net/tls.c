@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "net/conn_priv.h"
+#include "net/tls_staple.h"
 
 #define KEY_FILE_MAX    ((size_t)32 * 1024)
 #define CHAIN_DEPTH_MAX 4
@@ -74,20 +75,37 @@ static enum err load_own(SSL_CTX *ctx, const struct net_tls_config *c, struct er
     return load_key(ctx, c->key_file, detail);
 }
 
+/* What is trusted, and what a server tells its clients to choose a certificate by. */
+static enum err load_authorities(SSL_CTX *ctx, const struct net_tls_config *c,
+                                 struct err_detail *detail)
+{
+    const char *const files[] = {c->ca_file, c->more_ca_file};
+    STACK_OF(X509_NAME) *names = sk_X509_NAME_new_null();
+    if (names == NULL)
+        return ERR_NO_MEMORY;
+    /* the context's from here */
+    SSL_CTX_set_client_CA_list(ctx, names);
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        if (files[i] == NULL)
+            continue;
+        if (SSL_CTX_load_verify_file(ctx, files[i]) != 1 ||
+            (c->server && SSL_add_file_cert_subjects_to_stack(names, files[i]) != 1))
+            return tls_failure(detail, files[i]);
+    }
+    if (c->more_ca_file != NULL)
+        (void)X509_STORE_set_flags(SSL_CTX_get_cert_store(ctx), X509_V_FLAG_PARTIAL_CHAIN);
+    if (c->server && c->any_purpose && SSL_CTX_set_purpose(ctx, X509_PURPOSE_ANY) != 1)
+        return tls_failure(detail, "purpose of certificates");
+    return ERR_OK;
+}
+
 static enum err load_verify(SSL_CTX *ctx, const struct net_tls_config *c, struct err_detail *detail)
 {
     if (c->verify == NET_TLS_VERIFY_NONE)
         return c->server ? ERR_OK : err_set(detail, ERR_CONFIG, "a client must verify its server");
     if (c->ca_file == NULL)
         return err_set(detail, ERR_CONFIG, "peers can't be verified without a CA file");
-    if (SSL_CTX_load_verify_file(ctx, c->ca_file) != 1)
-        return tls_failure(detail, c->ca_file);
-    if (c->server) {
-        STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(c->ca_file);
-        if (names == NULL)
-            return tls_failure(detail, c->ca_file);
-        SSL_CTX_set_client_CA_list(ctx, names);
-    }
+    TRY(load_authorities(ctx, c, detail));
     if (c->crl_file != NULL) {
         X509_STORE *store = SSL_CTX_get_cert_store(ctx);
         X509_LOOKUP *lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
@@ -123,6 +141,7 @@ static bool set_options(SSL_CTX *ctx, const struct net_tls_config *c)
     return SSL_CTX_set_min_proto_version(ctx, c->tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION) ==
                1 &&
            SSL_CTX_set_cipher_list(ctx, c->ciphers != NULL ? c->ciphers : DEFAULT_CIPHERS) == 1 &&
+           (c->suites == NULL || SSL_CTX_set_ciphersuites(ctx, c->suites) == 1) &&
            SSL_CTX_set_num_tickets(ctx, 1) == 1 &&
            EVP_Digest(service, strlen(service), id, &len, EVP_sha256(), NULL) == 1 &&
            SSL_CTX_set_session_id_context(ctx, id, len) == 1;
@@ -140,6 +159,8 @@ static enum err make_ctx(const struct net_tls_config *c, SSL_CTX **ret_ctx,
         err = load_own(ctx, c, detail);
     if (err == ERR_OK)
         err = load_verify(ctx, c, detail);
+    if (err == ERR_OK && c->server && c->ocsp_file != NULL)
+        err = tls_staple(ctx, c->ocsp_file, detail);
     if (err != ERR_OK) {
         SSL_CTX_free(ctx);
         return err;
@@ -170,8 +191,11 @@ enum err net_tls_new(const struct net_tls_config *config, struct net_tls **ret_t
     bool copied = copy_string(&c->cert_file);
     copied &= copy_string(&c->key_file);
     copied &= copy_string(&c->ca_file);
+    copied &= copy_string(&c->more_ca_file);
     copied &= copy_string(&c->crl_file);
+    copied &= copy_string(&c->ocsp_file);
     copied &= copy_string(&c->ciphers);
+    copied &= copy_string(&c->suites);
     copied &= copy_string(&c->service);
     enum err err = copied ? make_ctx(c, &tls->ctx, detail) : ERR_NO_MEMORY;
     if (err != ERR_OK) {
@@ -206,9 +230,10 @@ void net_tls_unref(struct net_tls *tls)
         return;
     SSL_CTX_free(tls->ctx);
     (void)pthread_mutex_destroy(&tls->lock);
-    const char *const strings[] = {tls->config.cert_file, tls->config.key_file,
-                                   tls->config.ca_file,   tls->config.crl_file,
-                                   tls->config.ciphers,   tls->config.service};
+    const struct net_tls_config *c = &tls->config;
+    const char *const strings[] = {c->cert_file,    c->key_file, c->ca_file,
+                                   c->more_ca_file, c->crl_file, c->ocsp_file,
+                                   c->ciphers,      c->suites,   c->service};
     for (size_t i = 0; i < ARRAY_LEN(strings); i++)
         free((void *)(uintptr_t)strings[i]);
     free(tls);

@@ -19,10 +19,18 @@ struct net_tls_config {
     const char *cert_file; /* PEM, own certificate first, then its chain. A client may go without */
     const char *key_file;  /* PEM, not readable by others than its owner */
     const char *ca_file;   /* PEM, what peers are verified with; needed unless VERIFY_NONE */
-    const char *crl_file;  /* PEM or NULL; with one, a peer without a current CRL is refused */
-    bool tls13_only;       /* else TLS 1.2 is taken, too */
-    const char *ciphers;   /* OpenSSL's list for TLS 1.2; NULL: AEAD with ECDHE */
-    const char *service;   /* sessions are resumed only within one service: "diameter" */
+    const char *more_ca_file; /* PEM or NULL: further authorities, and single certificates that are
+                                 trusted as they are (a client's own, self-signed one) */
+    const char *crl_file;     /* PEM or NULL; with one, a peer without a current CRL is refused */
+    const char *ocsp_file; /* server: DER of an OCSP response (RFC 6960) about the own certificate,
+                              handed to clients that ask (RFC 6066, 8); NULL: none */
+    /* server: take a client's certificate whatever its extended key usage says. Else one with
+     * clientAuth or without the extension is taken, one for servers only is refused. */
+    bool any_purpose;
+    bool tls13_only;     /* else TLS 1.2 is taken, too */
+    const char *ciphers; /* OpenSSL's list for TLS 1.2; NULL: AEAD with ECDHE */
+    const char *suites;  /* the same for TLS 1.3; NULL: OpenSSL's */
+    const char *service; /* sessions are resumed only within one service: "diameter" */
 };
 
 /* Reads all files; `detail` names the one that is wrong. */
