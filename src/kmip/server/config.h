@@ -26,6 +26,14 @@ struct kmip_rng {
     int8_t prediction_resistance; /* -1: not said */
 };
 
+/* What becomes of a client's seed: the answers of CS-RNG-O-1 to CS-RNG-O-4. */
+enum kmip_rng_seed {
+    KMIP_SEED_REFUSED, /* Permission Denied */
+    KMIP_SEED_TAKEN,
+    KMIP_SEED_HALF,    /* half of it */
+    KMIP_SEED_IGNORED, /* none of it, without an error */
+};
+
 /* A Profile Information of Query; ports and names 0 and NULL: not said. */
 struct kmip_profile {
     uint32_t name;
@@ -65,7 +73,7 @@ struct kmip_config {
     uint32_t lease_s;         /* Lease Time of objects without one of their own */
     uint32_t usage_chunk_max; /* units of one Get Usage Allocation; 0: as many as there are */
     bool require_login;       /* a certificate alone is not enough: credentials or a ticket too */
-    bool seed_rng;            /* RNG Seed is taken (else Permission Denied) */
+    uint32_t rng_seed;        /* enum kmip_rng_seed: what RNG Seed does */
     bool export_secrets;      /* Get of private keys and secrets in clear is allowed at all */
 
     const void *ca; /* what Certify signs with; kmip/op/ca.h, NULL: no Certify */

@@ -1,0 +1,8 @@
+#pragma once
+
+#include "kmip/op/op.h"
+
+/* The operations that use keys, and those that are special, for the table of operations. */
+
+kmip_op_fn kmip_op_encrypt, kmip_op_decrypt, kmip_op_sign, kmip_op_signature_verify, kmip_op_mac,
+    kmip_op_mac_verify, kmip_op_hash, kmip_op_rng_retrieve, kmip_op_rng_seed;
