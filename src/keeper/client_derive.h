@@ -34,18 +34,23 @@ struct keeper_wrap {
     struct bytes iv;        /* unwrap; wrap: empty makes one */
     struct bytes mac_value; /* unwrap */
     uint32_t format;        /* enum crypto_key_format of the wrapped material; 0: as it lies */
-    struct bytes before,
-        after; /* TTLV encoding option: what encloses the material, padding included */
+    /* Encoding Option: false, the material itself is wrapped (No Encoding); true, the TTLV of Key
+     * Value { Key Material (byte string), `after` }, whose headers and padding the keeper makes. */
+    bool ttlv;
+    struct bytes after; /* wrap with ttlv: encoded attributes, or empty */
+    struct buf *rest;   /* unwrap with ttlv: what follows Key Material is appended; may be NULL */
 };
-/* Appends the wrapped bytes; the IV and the MAC or signature to `output` (tag: a MAC; data: not
- * used, a signature is appended to `mac`). */
+/* Appends the wrapped bytes (not encrypted: the plain ones, for a MAC or signature alone;
+ * ERR_DENIED for what never leaves in clear); the IV where one was made, and the MAC or signature
+ * to `mac`. */
 MUST_CHECK enum err keeper_object_wrap(struct keeper_client *client, const char *actor,
                                        const struct keeper_object *object,
                                        const struct keeper_wrap *wrap, struct buf *wrapped,
                                        uint8_t ret_iv[CRYPTO_IV_MAX], size_t *ret_iv_len,
                                        struct buf *mac, struct err_detail *detail);
-/* Register, Import of a wrapped key. With `before` not empty (TTLV encoding) the keeper looks for
- * the material behind the tag Key Material of the decrypted KeyValue. */
+/* Register, Import of a wrapped key. ERR_DECRYPT for whatever is wrong with the wrapped bytes or
+ * the MAC. Key Material of a Transparent Symmetric Key, a structure with Key in it, is taken too.
+ */
 MUST_CHECK enum err keeper_object_unwrap(struct keeper_client *client, const char *actor,
                                          const struct keeper_wrap *wrap, struct bytes wrapped,
                                          const struct keeper_object *object,
