@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "crypto/crypto.h"
+#include "crypto/evp_tables.h"
 
 static struct evp_set set;
 static bool complete;
@@ -14,6 +15,7 @@ static void fetch(void)
     set.aes256_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
     set.aes128_cbc = EVP_CIPHER_fetch(NULL, "AES-128-CBC", NULL);
     set.aes256_cbc = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
+    evp_tables_fill();
     set.sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
     set.sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
     set.hkdf = EVP_KDF_fetch(NULL, "HKDF", NULL);

@@ -59,3 +59,29 @@ enum err pkey_from_pem(struct bytes pem, struct bytes passphrase, EVP_PKEY **ret
     *ret_pkey = pkey;
     return ERR_OK;
 }
+
+void pkey_ctx_freep(EVP_PKEY_CTX **ctx)
+{
+    EVP_PKEY_CTX_free(*ctx);
+}
+
+enum err pkey_open(const struct crypto_key *key, EVP_PKEY **ret_pkey, struct err_detail *detail)
+{
+    const unsigned char *at = key->material.data;
+    EVP_PKEY *pkey = NULL;
+    if (key->class == CRYPTO_PUBLIC) {
+        pkey = d2i_PUBKEY(NULL, &at, (long)key->material.len);
+    } else if (key->class == CRYPTO_PRIVATE) {
+        AUTO(pkcs8_freep)
+        PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &at, (long)key->material.len);
+        pkey = info != NULL ? EVP_PKCS82PKEY(info) : NULL;
+    }
+    if (pkey == NULL)
+        return evp_fail(detail, ERR_KEY_FORM, "key");
+    if (at != key->material.data + key->material.len) {
+        EVP_PKEY_free(pkey);
+        return err_set(detail, ERR_KEY_FORM, "something stands behind the key");
+    }
+    *ret_pkey = pkey;
+    return ERR_OK;
+}
