@@ -58,6 +58,7 @@ class Table:
         enums = load("enums")
         self.enums, self.masks = enums["enum"], enums["mask"]
         self.check()
+        self.enums.append({"name": "Tag", "values": self.tags, "tags": True})
 
     def check(self):
         for rows, what in [(self.tags, "tags")] + [(e["values"], e["name"]) for e in self.enums + self.masks]:
@@ -90,6 +91,8 @@ def write_enums(path, table):
     with open(path, "w") as f:
         f.write("/* Generated from data/kmip-enums.toml. */\n#pragma once\n")
         for enum in table.enums + table.masks:
+            if enum.get("tags"):
+                continue
             f.write(f"\n/* {enum['name']} */\n")
             for row in enum["values"]:
                 f.write(f"#define {prefix(enum['name'])}_{c_words(row['name'])} {row['value']:#x}{versions(row)}\n")
@@ -136,12 +139,16 @@ def write_enum_tables(f, table):
             f.write(f"    {{{row['value']:#x}, {c_versions(row)}, {c_string(wire_name(row['name']))}, "
                     f"{c_string(row['name'])}}},\n")
         f.write(f"}};\nstatic const struct kmip_enum_name names_{number}[] = {{\n")
-        names = []
+        names = {}
         for at, row in enumerate(rows):
-            names += [(name, at) for name in {wire_name(row["name"]), *row.get("alias", [])}]
-        if len({name for name, _ in names}) != len(names):
-            fail(f"{enum['name']}: two values have one name")
-        for name, at in sorted(names):
+            for name in {wire_name(row["name"]), *row.get("alias", [])}:
+                if name in names:
+                    fail(f"{enum['name']}: two values have the name {name}")
+                names[name] = at
+        # many write HMACSHA256 and PKCS1
+        for name, at in list(names.items()):
+            names.setdefault(name.replace("_", ""), at)
+        for name, at in sorted(names.items()):
             f.write(f"    {{{c_string(name)}, {at}}},\n")
         f.write("};\n")
         enum["c"] = number
@@ -154,6 +161,13 @@ def write_enum_tables(f, table):
     f.write("};\n\n")
 
 
+def types(value):
+    """The usual type, and one bit for each that is allowed: 0 where it varies."""
+    names = [value] if isinstance(value, str) else value or [None]
+    bits = " | ".join(f"1 << {TYPES[name]}" for name in names if name) or "0"
+    return TYPES[names[0]], bits
+
+
 def write_tables(path, table):
     rows = sorted(table.tags, key=lambda row: row["value"])
     by_name = {enum["name"]: enum for enum in table.enums + table.masks}
@@ -164,9 +178,10 @@ def write_tables(path, table):
         for row in rows:
             enum = by_name.get(row.get("values", row["name"]))
             values = f"&enums[{enum['c']}]" if enum else "NULL"
-            kind = TYPES[row.get("type")]
+            kind, first = types(row.get("type"))
+            second = types(row["type2"])[1] if "type2" in row else first
             f.write(f"    {{{row['value']:#08x}, {kind}, {'true' if row.get('secret') else 'false'}, {c_versions(row)}, "
-                    f"{c_string(wire_name(row['name']))}, {c_string(row['name'])}, {values}}},\n")
+                    f"{{{first}, {second}}}, {c_string(wire_name(row['name']))}, {c_string(row['name'])}, {values}}},\n")
         f.write(f"}};\nconst uint32_t kmip_tag_rows_count = {len(rows)};\n\n")
         first = 0x420000
         places = [0] * (rows[-1]["value"] - first + 1)

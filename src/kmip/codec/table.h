@@ -9,9 +9,10 @@
 
 struct kmip_tag_row {
     uint32_t tag;
-    uint8_t type;          /* enum kmip_type; 0 where it varies */
+    uint8_t type;          /* enum kmip_type, the usual one; 0 where it has any */
     bool secret;           /* key material, password, ticket: never shown */
     uint16_t since, until; /* versions that know it */
+    uint16_t types[2];     /* 1 << type for each allowed in 1.x, in 2.x; 0: all */
     const char *name;      /* in JSON and XML: "CryptographicAlgorithm" */
     const char *title;     /* in text, and the name of a 1.x attribute: "Cryptographic Algorithm" */
     const struct kmip_enum *values; /* of an enumeration or mask; NULL where it has none */
