@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "base/fiber_wait.h"
+
 struct item {
     workers_fn *fn;
     void *arg;
@@ -100,4 +102,30 @@ enum err workers_submit(struct workers *w, workers_fn *fn, void *arg)
     }
     (void)pthread_mutex_unlock(&w->lock);
     return err;
+}
+
+struct paused {
+    struct fiber_wait wait;
+    workers_fn *fn;
+    void *arg;
+};
+
+static void run_paused(void *arg)
+{
+    struct paused *paused = arg;
+    paused->fn(paused->arg);
+    fiber_wait_tell(&paused->wait);
+}
+
+enum err workers_run(struct workers *w, workers_fn *fn, void *arg)
+{
+    if (fiber_current() == NULL) {
+        fn(arg);
+        return ERR_OK;
+    }
+    struct paused paused = {.fn = fn, .arg = arg};
+    fiber_wait_begin(&paused.wait);
+    TRY(workers_submit(w, run_paused, &paused));
+    fiber_wait_end(&paused.wait);
+    return ERR_OK;
 }

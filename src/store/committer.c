@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/fiber_wait.h"
 #include "base/metrics.h"
 
 #define RERUN_MAX      6
@@ -15,7 +16,8 @@
 struct job {
     store_fn *fn;
     void *ctx;
-    store_done_fn *done; /* NULL: a thread waits for `answered` */
+    store_done_fn *done;     /* NULL: a fiber waits, or a thread for `answered` */
+    struct fiber_wait *wait; /* of a fiber */
     void *done_ctx;
     pthread_cond_t answer;
     bool alone;
@@ -229,7 +231,7 @@ static void answer_batch(struct committer *w, unsigned len)
     w->counts.failed += failed;
     for (unsigned i = 0; i < len; i++) {
         struct job *job = w->batch[i];
-        if (job->done != NULL)
+        if (job->done != NULL || job->wait != NULL)
             continue;
         /* under the lock: the job is on the waiter's stack and gone once it sees the answer */
         job->answered = true;
@@ -241,6 +243,10 @@ static void answer_batch(struct committer *w, unsigned len)
         struct job *job = w->batch[i];
         if (job == NULL)
             continue;
+        if (job->wait != NULL) {
+            fiber_wait_tell(job->wait); /* its stack: gone after this */
+            continue;
+        }
         job->done(job->done_ctx, job->err, &job->detail);
         free(job);
     }
@@ -337,23 +343,48 @@ static void enqueue(struct committer *w, struct job *job)
     (void)pthread_cond_signal(&w->wake);
 }
 
+static void wait_as_thread(struct committer *w, struct job *job)
+{
+    (void)pthread_cond_init(&job->answer, NULL);
+    (void)pthread_mutex_lock(&w->lock);
+    if (w->stopping) {
+        job->err = err_set(&job->detail, ERR_CLOSED, "the store is being closed");
+    } else {
+        enqueue(w, job);
+        while (!job->answered)
+            (void)pthread_cond_wait(&job->answer, &w->lock);
+    }
+    (void)pthread_mutex_unlock(&w->lock);
+    (void)pthread_cond_destroy(&job->answer);
+}
+
+/* The loop goes on meanwhile; how many fibers may wait is bounded by their pool. */
+static void wait_as_fiber(struct committer *w, struct job *job)
+{
+    struct fiber_wait wait;
+    fiber_wait_begin(&wait);
+    job->wait = &wait;
+    (void)pthread_mutex_lock(&w->lock);
+    bool closed = w->stopping;
+    if (!closed)
+        enqueue(w, job);
+    (void)pthread_mutex_unlock(&w->lock);
+    if (closed)
+        job->err = err_set(&job->detail, ERR_CLOSED, "the store is being closed");
+    else
+        fiber_wait_end(&wait);
+}
+
 enum err committer_run(struct committer *w, store_fn *fn, void *ctx, bool alone,
                        struct err_detail *detail)
 {
     if (pthread_equal(pthread_self(), w->thread))
         return err_set(detail, ERR_STATE, "a transaction can't wait for another of its own store");
     struct job job = {.fn = fn, .ctx = ctx, .alone = alone};
-    (void)pthread_cond_init(&job.answer, NULL);
-    (void)pthread_mutex_lock(&w->lock);
-    if (w->stopping) {
-        job.err = err_set(&job.detail, ERR_CLOSED, "the store is being closed");
-    } else {
-        enqueue(w, &job);
-        while (!job.answered)
-            (void)pthread_cond_wait(&job.answer, &w->lock);
-    }
-    (void)pthread_mutex_unlock(&w->lock);
-    (void)pthread_cond_destroy(&job.answer);
+    if (fiber_current() != NULL)
+        wait_as_fiber(w, &job);
+    else
+        wait_as_thread(w, &job);
     if (job.err != ERR_OK && detail != NULL)
         *detail = job.detail;
     return job.err;

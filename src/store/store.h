@@ -44,8 +44,9 @@ typedef enum err store_fn(struct store_conn *conn, void *ctx, struct err_detail 
 typedef void store_done_fn(void *done_ctx, enum err err, const struct err_detail *detail);
 
 /* Run fn in a transaction and return after its durable commit, or with the error that undid it.
- * Transactions queued meanwhile are committed together, each in a savepoint of its own. Any thread
- * but the writer's and a network loop's: it blocks. */
+ * Transactions queued meanwhile are committed together, each undone by itself where it fails. Any
+ * thread but the writer's: it blocks a thread, and pauses a fiber (base/fiber.h), so that a network
+ * loop may be in many. */
 MUST_CHECK enum err store_run(struct store *store, store_fn *fn, void *ctx,
                               struct err_detail *detail);
 /* The same in a commit of its own without a savepoint: for long work such as an import of a million
