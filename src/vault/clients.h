@@ -77,6 +77,12 @@ MUST_CHECK enum err vault_client_remove(struct vault_clients *clients, const cha
 /* Rising names; `each` may not call back. Disabled ones too. */
 typedef void vault_client_fn(void *ctx, const struct vault_client *client);
 void vault_client_each(struct vault_clients *clients, vault_client_fn *each, void *ctx);
+/* One of them, disabled or not. */
+MUST_CHECK enum err vault_client_look(struct vault_clients *clients, const char *name,
+                                      struct vault_client *ret_client);
+/* The number of a group; ERR_NOT_FOUND. */
+MUST_CHECK enum err vault_group_find(struct vault_clients *clients, const char *name,
+                                     uint32_t *ret_group);
 /* The name of a group; "" for an unknown number. */
 void vault_group_name(struct vault_clients *clients, uint32_t group,
                       char ret_name[VAULT_CLIENT_NAME_MAX + 1]);

@@ -109,11 +109,12 @@ struct vault_query {
     bool total;                       /* count all, for Located Items */
 };
 #define VAULT_LOCATE_MAX 10000
+#define VAULT_TERMS_MAX  64
 struct vault_located {
     uint64_t id;
     const char *uid; /* in the arena */
 };
-/* Newest first. No terms: everything of these groups. */
+/* Newest first. No terms: everything of these groups. ERR_LIMIT above VAULT_TERMS_MAX. */
 MUST_CHECK enum err vault_object_locate(struct store_conn *conn, const struct vault_eyes *eyes,
                                         const struct vault_query *query, struct arena *arena,
                                         struct vault_located **ret_found, size_t *ret_count,

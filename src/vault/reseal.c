@@ -46,6 +46,13 @@ static void reseal_freep(struct reseal **reseal)
     free(*reseal);
 }
 
+static enum err count_chunk(struct reseal *r, size_t count, size_t damaged)
+{
+    r->done += count;
+    r->damaged += damaged;
+    return r->progress && !r->progress(r->ctx, r->done) ? ERR_CANCELLED : ERR_OK;
+}
+
 static enum err reseal_chunk(struct reseal *r, const struct vault_source *source, size_t count,
                              struct err_detail *detail)
 {
@@ -70,10 +77,22 @@ static enum err reseal_chunk(struct reseal *r, const struct vault_source *source
     }
     if (good)
         TRY(source->put(source->ctx, r->domain.id, r->before, r->after, good, detail));
-    r->done += count;
-    if (r->progress && !r->progress(r->ctx, r->done))
-        return ERR_CANCELLED;
-    return ERR_OK;
+    return count_chunk(r, count, 0);
+}
+
+/* A source that does it itself. */
+static enum err reseal_own(struct reseal *r, const struct vault_source *source,
+                           struct err_detail *detail)
+{
+    uint64_t cursor[4] = {0};
+    for (;;) {
+        size_t count = 0, damaged = 0;
+        TRY(source->reseal(source->ctx, r->keeper, r->actor, &r->domain, cursor, detail, &count,
+                           &damaged));
+        if (count == 0)
+            return ERR_OK;
+        TRY(count_chunk(r, count, damaged));
+    }
 }
 
 /* All records that are there now. */
@@ -82,7 +101,9 @@ static enum err reseal_all(struct reseal *r, struct err_detail *detail)
     for (size_t s = 0; s < r->vault->source_count; s++) {
         const struct vault_source *source = &r->vault->sources[s];
         uint64_t cursor[4] = {0};
-        for (;;) {
+        if (source->reseal)
+            TRY(reseal_own(r, source, detail));
+        while (!source->reseal) {
             size_t count = 0;
             TRY(source->next(source->ctx, r->domain.id, r->domain.version, cursor, r->before, CHUNK,
                              detail, &count));
@@ -134,12 +155,40 @@ static void reopen_domain(struct reseal *r)
     pthread_mutex_unlock(&r->vault->mutex);
 }
 
-static enum err finish(struct reseal *r, struct err_detail *detail)
+static void wait_grace(const struct reseal *r)
 {
-    TRY(reseal_all(r, detail)); /* what holders brought meanwhile */
     struct timespec grace = {r->vault->grace_ms / 1000,
                              (long)(r->vault->grace_ms % 1000) * 1000000};
     nanosleep(&grace, NULL);
+}
+
+static bool any_refuses(const struct vault *vault)
+{
+    for (size_t s = 0; s < vault->source_count; s++)
+        if (vault->sources[s].refuse_below)
+            return true;
+    return false;
+}
+
+/* Who had something sealed before the rotation and writes it later, without a hold. */
+static enum err refuse_old(struct reseal *r, struct err_detail *detail)
+{
+    if (!any_refuses(r->vault))
+        return ERR_OK;
+    wait_grace(r);
+    for (size_t s = 0; s < r->vault->source_count; s++) {
+        const struct vault_source *source = &r->vault->sources[s];
+        if (source->refuse_below)
+            TRY(source->refuse_below(source->ctx, &r->domain, detail));
+    }
+    return ERR_OK;
+}
+
+static enum err finish(struct reseal *r, struct err_detail *detail)
+{
+    TRY(refuse_old(r, detail));
+    TRY(reseal_all(r, detail)); /* what holders and others brought meanwhile */
+    wait_grace(r);
     return vault_forget_old(r->vault, r->keeper, r->actor, &r->domain, detail);
 }
 

@@ -60,13 +60,21 @@ struct vault_record {
  * records of the domain that are sealed under a version below `version`, in an order of its own
  * which `cursor` (zeroed at the start; its use is the source's) remembers; none: 0. `put`
  * stores the new form, where the record still is what `next` gave (a record changed in between is
- * left alone: it was sealed anew). */
+ * left alone: it was sealed anew). A source whose records have other lengths than vault_record's
+ * does the whole chunk itself in `reseal` (NULL otherwise), and says how many it found and how many
+ * of them did not open. `refuse_below` (may be NULL): from its return on no record under an older
+ * version than the domain's newest is written any more, and what was written before is found. */
 struct vault_source {
     enum err (*next)(void *ctx, uint32_t domain, uint16_t version, uint64_t cursor[4],
                      struct vault_record *records, size_t max, struct err_detail *detail,
                      size_t *ret_count);
     enum err (*put)(void *ctx, uint32_t domain, const struct vault_record *before,
                     const struct vault_record *after, size_t count, struct err_detail *detail);
+    enum err (*reseal)(void *ctx, struct keeper_client *keeper, const char *actor,
+                       const struct vault_domain *domain, uint64_t cursor[4],
+                       struct err_detail *detail, size_t *ret_count, size_t *ret_damaged);
+    enum err (*refuse_below)(void *ctx, const struct vault_domain *domain,
+                             struct err_detail *detail);
     void *ctx;
 };
 
@@ -89,6 +97,6 @@ size_t vault_domains_unfinished(struct vault *vault, uint32_t *ids, size_t max);
  * thread that calls; many at a time. */
 MUST_CHECK enum err vault_domain_hold(struct vault *vault, uint32_t id);
 void vault_domain_release(struct vault *vault, uint32_t id);
-/* How long after the last reseal an old version stays readable for requests that are under way;
- * 2,000 ms unless set. */
+/* How long requests that are under way have to write what they had sealed under an old version, and
+ * then to use what they read; 2,000 ms unless set. */
 void vault_set_grace_ms(struct vault *vault, unsigned milliseconds);

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "vault/objects.h"
+#include "vault/vault.h"
+
+/* What vault_objects is, for the vault's own files. */
+struct vault_objects {
+    struct vault *vault;
+    struct store *store;
+    uint32_t domain;
+    pthread_mutex_t mutex;
+    uint64_t next, end; /* reserved row numbers */
+    /* records under an older version of the domain's key must not be written any more */
+    _Atomic uint16_t floor;
+};
+
+/* The records of objects, for a rotation of their domain. */
+struct vault_source object_reseal_source(struct vault_objects *objects);
