@@ -2,135 +2,44 @@
 
 #include "crypto/hash_alg.h"
 #include "crypto/pkey.h"
+#include "crypto/signature.h"
 #include "crypto/use_family.h"
 
 /* Signatures: RSA (PKCS#1 v1.5, PSS), ECDSA, DSA, Ed25519, Ed448. In pieces the data are hashed,
  * and the hash is signed at the end. */
 
-enum kind { KIND_PKCS1, KIND_PSS, KIND_ECDSA, KIND_DSA, KIND_EDDSA };
-
-struct scheme {
-    enum kind kind;
-    uint32_t hash; /* 0: by the key's size (ECDSA), or none (EdDSA) */
-    uint32_t mask_hash;
-    int32_t salt_len;
-};
-
 struct signer {
     struct crypto_stream base;
-    struct scheme scheme;
+    struct signature_scheme scheme;
     EVP_PKEY *pkey;
     struct hash_stream *hash;
 };
 
-static const struct {
-    uint32_t signature, hash;
-    enum kind kind;
-} signatures[] = {
-    {SIG_MD5_WITH_RSA_ENCRYPTION, HASH_MD5, KIND_PKCS1},
-    {SIG_SHA_1_WITH_RSA_ENCRYPTION, HASH_SHA_1, KIND_PKCS1},
-    {SIG_SHA_224_WITH_RSA_ENCRYPTION, HASH_SHA_224, KIND_PKCS1},
-    {SIG_SHA_256_WITH_RSA_ENCRYPTION, HASH_SHA_256, KIND_PKCS1},
-    {SIG_SHA_384_WITH_RSA_ENCRYPTION, HASH_SHA_384, KIND_PKCS1},
-    {SIG_SHA_512_WITH_RSA_ENCRYPTION, HASH_SHA_512, KIND_PKCS1},
-    {SIG_SHA3_256_WITH_RSA_ENCRYPTION, HASH_SHA3_256, KIND_PKCS1},
-    {SIG_SHA3_384_WITH_RSA_ENCRYPTION, HASH_SHA3_384, KIND_PKCS1},
-    {SIG_SHA3_512_WITH_RSA_ENCRYPTION, HASH_SHA3_512, KIND_PKCS1},
-    {SIG_RSASSA_PSS, 0, KIND_PSS},
-    {SIG_DSA_WITH_SHA_1, HASH_SHA_1, KIND_DSA},
-    {SIG_DSA_WITH_SHA224, HASH_SHA_224, KIND_DSA},
-    {SIG_DSA_WITH_SHA256, HASH_SHA_256, KIND_DSA},
-    {SIG_ECDSA_WITH_SHA_1, HASH_SHA_1, KIND_ECDSA},
-    {SIG_ECDSA_WITH_SHA224, HASH_SHA_224, KIND_ECDSA},
-    {SIG_ECDSA_WITH_SHA256, HASH_SHA_256, KIND_ECDSA},
-    {SIG_ECDSA_WITH_SHA384, HASH_SHA_384, KIND_ECDSA},
-    {SIG_ECDSA_WITH_SHA512, HASH_SHA_512, KIND_ECDSA},
-};
-
-static enum err by_signature(uint32_t signature, struct scheme *scheme, struct err_detail *detail)
-{
-    for (size_t i = 0; i < ARRAY_LEN(signatures); i++)
-        if (signatures[i].signature == signature) {
-            scheme->kind = signatures[i].kind;
-            if (signatures[i].hash != 0)
-                scheme->hash = signatures[i].hash;
-            return ERR_OK;
-        }
-    return err_set(detail, ERR_UNSUPPORTED, "digital signature algorithm %u", signature);
-}
-
-static enum err by_alg(uint32_t alg, uint32_t padding, struct scheme *scheme,
-                       struct err_detail *detail)
-{
-    switch (alg) {
-    case ALG_RSA:
-        if (padding != 0 && padding != PADDING_PKCS1_V1_5 && padding != PADDING_PSS)
-            return err_set(detail, ERR_UNSUPPORTED, "padding method %u for a signature", padding);
-        scheme->kind = padding == PADDING_PSS ? KIND_PSS : KIND_PKCS1;
-        return ERR_OK;
-    case ALG_EC:
-    case ALG_ECDSA: scheme->kind = KIND_ECDSA; return ERR_OK;
-    case ALG_DSA: scheme->kind = KIND_DSA; return ERR_OK;
-    case ALG_ED25519:
-    case ALG_ED448: scheme->kind = KIND_EDDSA; return ERR_OK;
-    default: return err_set(detail, ERR_UNSUPPORTED, "algorithm %u does not sign", alg);
-    }
-}
-
-static enum err resolve(const struct crypto_key *key, const struct crypto_params *params,
-                        struct scheme *ret_scheme, struct err_detail *detail)
-{
-    struct scheme scheme = {.hash = params->hash, .salt_len = params->salt_len};
-    TRY(by_alg(key->alg, params->padding, &scheme, detail));
-    enum kind own = scheme.kind;
-    if (params->signature != 0) {
-        TRY(by_signature(params->signature, &scheme, detail));
-        bool rsa = own == KIND_PKCS1 || own == KIND_PSS;
-        if (rsa ? scheme.kind != KIND_PKCS1 && scheme.kind != KIND_PSS : scheme.kind != own)
-            return err_set(detail, ERR_ARGUMENT, "the signature algorithm is not the key's");
-    }
-    if (scheme.hash == 0 && scheme.kind != KIND_ECDSA && scheme.kind != KIND_EDDSA)
-        scheme.hash = HASH_SHA_256;
-    if (scheme.kind == KIND_EDDSA)
-        scheme.hash = 0;
-    scheme.mask_hash = params->mask_hash != 0 ? params->mask_hash : scheme.hash;
-    if (scheme.hash != 0 && evp_md(scheme.hash) == NULL)
-        return err_set(detail, ERR_UNSUPPORTED, "hashing algorithm %u", scheme.hash);
-    if (scheme.kind == KIND_PSS && evp_md(scheme.mask_hash) == NULL)
-        return err_set(detail, ERR_UNSUPPORTED, "hashing algorithm %u", scheme.mask_hash);
-    if (scheme.kind == KIND_PSS && scheme.salt_len < -1)
-        return err_set(detail, ERR_ARGUMENT, "a salt of %d bytes", scheme.salt_len);
-    *ret_scheme = scheme;
-    return ERR_OK;
-}
-
 static enum err can(const struct crypto_key *key, enum crypto_op op,
                     const struct crypto_params *params, bool pieces, struct err_detail *detail)
 {
-    struct scheme scheme;
+    struct signature_scheme scheme;
     if (op == CRYPTO_SIGN && key->class != CRYPTO_PRIVATE)
         return err_set(detail, ERR_ARGUMENT, "only a private key signs");
-    TRY(resolve(key, params, &scheme, detail));
-    if (pieces && scheme.kind == KIND_EDDSA)
+    TRY(signature_scheme(key, params, &scheme, detail));
+    if (pieces && scheme.kind == SIGNATURE_EDDSA)
         return err_set(detail, ERR_UNSUPPORTED, "EdDSA does not work in pieces");
     return ERR_OK;
 }
 
-static const char *type_of(enum kind kind, uint32_t alg)
+static const char *type_of(enum signature_kind kind, uint32_t alg)
 {
     switch (kind) {
-    case KIND_ECDSA: return "EC";
-    case KIND_DSA: return "DSA";
-    case KIND_EDDSA: return alg == ALG_ED25519 ? "ED25519" : "ED448";
+    case SIGNATURE_ECDSA: return "EC";
+    case SIGNATURE_DSA: return "DSA";
+    case SIGNATURE_EDDSA: return alg == ALG_ED25519 ? "ED25519" : "ED448";
     default: return "RSA";
     }
 }
 
-/* FIPS 186-5, 6.1.1: a hash as strong as the curve. */
 static uint32_t usual_hash(const EVP_PKEY *pkey)
 {
-    int bits = EVP_PKEY_get_bits(pkey);
-    return bits <= 256 ? HASH_SHA_256 : bits <= 384 ? HASH_SHA_384 : HASH_SHA_512;
+    return signature_usual_hash((unsigned)EVP_PKEY_get_bits(pkey));
 }
 
 static enum err start(struct signer *s, const struct crypto_key *key,
@@ -139,7 +48,7 @@ static enum err start(struct signer *s, const struct crypto_key *key,
     s->base.family = &use_asym_sign;
     s->base.op = input->op;
     TRY(can(key, input->op, &input->params, false, detail));
-    TRY(resolve(key, &input->params, &s->scheme, detail));
+    TRY(signature_scheme(key, &input->params, &s->scheme, detail));
     TRY(pkey_open(key, &s->pkey, detail));
     if (EVP_PKEY_is_a(s->pkey, type_of(s->scheme.kind, key->alg)) != 1)
         return err_set(detail, ERR_KEY_FORM, "the key is of another algorithm");
@@ -148,12 +57,12 @@ static enum err start(struct signer *s, const struct crypto_key *key,
 
 static bool set_scheme(EVP_PKEY_CTX *ctx, const struct signer *s)
 {
-    const struct scheme *scheme = &s->scheme;
+    const struct signature_scheme *scheme = &s->scheme;
     if (scheme->hash != 0 && EVP_PKEY_CTX_set_signature_md(ctx, evp_md(scheme->hash)) != 1)
         return false;
-    if (scheme->kind == KIND_PKCS1)
+    if (scheme->kind == SIGNATURE_PKCS1)
         return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1;
-    if (scheme->kind != KIND_PSS)
+    if (scheme->kind != SIGNATURE_PSS)
         return true;
     /* Who verifies and was not told the salt's length finds it in the signature. */
     int salt = scheme->salt_len >= 0       ? scheme->salt_len
@@ -238,7 +147,7 @@ static enum err use(const struct crypto_key *key, const struct crypto_input *inp
 {
     AUTO(done) struct signer s = {0};
     TRY(start(&s, key, input, detail));
-    if (s.scheme.kind == KIND_EDDSA) {
+    if (s.scheme.kind == SIGNATURE_EDDSA) {
         if (input->digested)
             return err_set(detail, ERR_UNSUPPORTED, "EdDSA does not sign a digest");
         return input->op == CRYPTO_SIGN
