@@ -57,6 +57,7 @@ class Table:
         self.tags = load("tags")["tag"]
         enums = load("enums")
         self.enums, self.masks = enums["enum"], enums["mask"]
+        self.attributes = load("attributes")["attribute"]
         self.check()
         self.enums.append({"name": "Tag", "values": self.tags, "tags": True})
 
@@ -168,6 +169,67 @@ def types(value):
     return TYPES[names[0]], bits
 
 
+def tag_numbers(table):
+    return {row["name"]: row["value"] for row in table.tags}
+
+
+def enum_numbers(table, name):
+    return {row["name"]: row["value"] for enum in table.enums if enum["name"] == name for row in enum["values"]}
+
+
+def bits(names, numbers, what):
+    unknown = set(names) - set(numbers)
+    if unknown:
+        fail(f"{what}: unknown: {unknown}")
+    return sum(1 << numbers[name] for name in names)
+
+
+ATTRIBUTE_FLAGS = ["always", "multi", "template", "server_modifies", "client_modifies", "client_deletes"]
+ATTRIBUTE_KEYS = {"name", "since", "until", "set_by", "modify_states", "implicit", "objects", "objects2", *ATTRIBUTE_FLAGS}
+
+
+def write_attributes(f, table):
+    numbers, places = tag_numbers(table), {}
+    operations, objects = enum_numbers(table, "Operation"), enum_numbers(table, "Object Type")
+    states = enum_numbers(table, "State")
+    rows = sorted(table.attributes, key=lambda row: numbers[row["name"]])
+    f.write("const struct kmip_attribute_row kmip_attribute_rows[] = {\n")
+    for at, row in enumerate(rows):
+        name = row["name"]
+        if set(row) - ATTRIBUTE_KEYS or not row["set_by"] or set(row["set_by"]) - {"client", "server"}:
+            fail(f"attribute {name}: unknown key or no set_by")
+        flags = [who in row["set_by"] for who in ("client", "server")] + [row.get(key, False) for key in ATTRIBUTE_FLAGS]
+        applies = bits(row.get("objects", objects), objects, name)
+        applies2 = bits(row["objects2"], objects, name) if "objects2" in row else applies
+        f.write(f"    {{{numbers[name]:#08x}, {c_versions(row)}, {', '.join('true' if x else 'false' for x in flags)}, "
+                f"{bits(row.get('modify_states', states), states, name):#x}, {{{applies:#x}, {applies2:#x}}}, "
+                f"{bits(row.get('implicit', []), operations, name):#x}, {c_string(name)}}},\n")
+        places[numbers[name]] = at + 1
+    f.write(f"}};\nconst uint32_t kmip_attribute_rows_count = {len(rows)};\n\n")
+    return places
+
+
+def write_reasons(f, table):
+    rows = next(enum["values"] for enum in table.enums if enum["name"] == "Result Reason")
+    numbers = enum_numbers(table, "Result Reason")
+    f.write("const struct kmip_reason_row kmip_reason_rows[] = {\n")
+    for row in rows:
+        whole = "since" not in row and "until" not in row
+        if whole != ("instead" not in row):
+            fail(f"reason {row['name']}: instead, and only where a version hasn't it")
+        f.write(f"    {{{row['value']:#x}, {c_versions(row)}, {numbers[row.get('instead', row['name'])]:#x}}},\n")
+    f.write(f"}};\nconst uint32_t kmip_reason_rows_count = {len(rows)};\n\n")
+
+
+def write_places(f, name, places):
+    first, last = 0x420000, max(places)
+    f.write(f"const uint16_t {name}[{last - first + 1}] = {{\n")
+    values = [places.get(tag, 0) for tag in range(first, last + 1)]
+    for at in range(0, len(values), 16):
+        f.write("    " + ", ".join(str(x) for x in values[at:at + 16]) + ",\n")
+    f.write(f"}};\nconst uint32_t {name}_count = {len(values)};\n\n")
+
+
 def write_tables(path, table):
     rows = sorted(table.tags, key=lambda row: row["value"])
     by_name = {enum["name"]: enum for enum in table.enums + table.masks}
@@ -183,14 +245,9 @@ def write_tables(path, table):
             f.write(f"    {{{row['value']:#08x}, {kind}, {'true' if row.get('secret') else 'false'}, {c_versions(row)}, "
                     f"{{{first}, {second}}}, {c_string(wire_name(row['name']))}, {c_string(row['name'])}, {values}}},\n")
         f.write(f"}};\nconst uint32_t kmip_tag_rows_count = {len(rows)};\n\n")
-        first = 0x420000
-        places = [0] * (rows[-1]["value"] - first + 1)
-        for at, row in enumerate(rows):
-            places[row["value"] - first] = at + 1
-        f.write(f"const uint16_t kmip_tag_places[{len(places)}] = {{\n")
-        for at in range(0, len(places), 16):
-            f.write("    " + ", ".join(str(x) for x in places[at:at + 16]) + ",\n")
-        f.write(f"}};\nconst uint32_t kmip_tag_places_count = {len(places)};\n\n")
+        write_places(f, "kmip_tag_places", {row["value"]: at + 1 for at, row in enumerate(rows)})
+        write_places(f, "kmip_attribute_places", write_attributes(f, table))
+        write_reasons(f, table)
         write_index(f, "kmip_tag_names", [wire_name(row["name"]) for row in rows])
         write_index(f, "kmip_tag_titles", [row["name"] for row in rows])
 

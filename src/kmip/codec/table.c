@@ -125,3 +125,41 @@ bool kmip_enum_known(uint32_t tag, uint32_t value, uint16_t version)
     const struct kmip_enum_value *found = row == NULL ? NULL : kmip_enum_row(row->values, value);
     return found != NULL && found->since <= version && version <= found->until;
 }
+
+const struct kmip_attribute_row *kmip_attribute_row(uint32_t tag)
+{
+    uint32_t place = tag - TAG_FIRST;
+    if (place >= kmip_attribute_places_count || kmip_attribute_places[place] == 0)
+        return NULL;
+    return &kmip_attribute_rows[kmip_attribute_places[place] - 1];
+}
+
+const struct kmip_attribute_row *kmip_attribute_named(struct bytes name)
+{
+    const struct kmip_tag_row *row = kmip_tag_titled(name);
+    return row == NULL ? NULL : kmip_attribute_row(row->tag);
+}
+
+uint32_t kmip_reason_for(uint32_t reason, uint16_t version)
+{
+    /* A replacement may itself be newer: each step leads to an older one, or across to 2.x. */
+    for (unsigned steps = 0; steps < 4; steps++) {
+        const struct kmip_reason_row *row = NULL;
+        for (uint32_t i = 0; i < kmip_reason_rows_count && row == NULL; i++)
+            if (kmip_reason_rows[i].reason == reason)
+                row = &kmip_reason_rows[i];
+        if (row == NULL || (row->since <= version && version <= row->until))
+            return reason;
+        reason = row->instead;
+    }
+    return KMIP_REASON_GENERAL_FAILURE;
+}
+
+uint32_t kmip_reason_titled(const char *title, uint16_t version)
+{
+    const struct kmip_enum *reasons = kmip_tag_row(KMIP_TAG_RESULT_REASON)->values;
+    for (size_t i = 0; i < reasons->count; i++)
+        if (strcmp(reasons->values[i].title, title) == 0)
+            return kmip_reason_for(reasons->values[i].value, version);
+    return KMIP_REASON_GENERAL_FAILURE;
+}

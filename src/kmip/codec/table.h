@@ -52,3 +52,45 @@ const char *kmip_enum_name(uint32_t tag, uint32_t value);
 bool kmip_enum_find(uint32_t tag, struct bytes name, uint32_t *ret_value);
 /* Whether `version` has the value; extensions (top bit set) always. */
 bool kmip_enum_known(uint32_t tag, uint32_t value, uint16_t version);
+
+/* The rules of an attribute (KMIP 1.4, 3; 2.1, 4). Bits: 1 << state, object type, operation. */
+struct kmip_attribute_row {
+    uint32_t tag;
+    uint16_t since, until;     /* versions that have it as an attribute */
+    bool by_client, by_server; /* who gives it its first value */
+    bool always;               /* every object it applies to has it */
+    bool multi;                /* more than one instance */
+    bool in_template;          /* may stand in a request that makes an object */
+    bool server_modifies;      /* an existing value */
+    bool client_modifies;      /* only in modify_states */
+    bool client_deletes;
+    uint16_t modify_states;
+    uint16_t objects[2]; /* applies to, in 1.x, in 2.x */
+    uint64_t implicit;   /* operations that set it unasked */
+    const char *name;    /* Attribute Name of 1.x: "Cryptographic Algorithm" */
+};
+
+/* All of them, by number. */
+extern const struct kmip_attribute_row kmip_attribute_rows[];
+extern const uint32_t kmip_attribute_rows_count;
+/* NULL where it is no attribute, or has no row: custom ones. */
+const struct kmip_attribute_row *kmip_attribute_row(uint32_t tag);
+/* By its 1.x name. */
+const struct kmip_attribute_row *kmip_attribute_named(struct bytes name);
+/* A row may be NULL: then false. */
+static inline bool kmip_attribute_in(const struct kmip_attribute_row *row, uint16_t version)
+{
+    return row != NULL && row->since <= version && version <= row->until;
+}
+static inline bool kmip_attribute_applies(const struct kmip_attribute_row *row,
+                                          uint32_t object_type, uint16_t version)
+{
+    return row != NULL && object_type < 16 &&
+           (row->objects[version >= 0x0200] >> object_type & 1) != 0;
+}
+
+/* The Result Reason a version gets where it doesn't know this one. */
+uint32_t kmip_reason_for(uint32_t reason, uint16_t version);
+/* The number of the name in a row of data/errors.toml ("Item Not Found"), as `version` has it;
+ * General Failure where it is none. */
+uint32_t kmip_reason_titled(const char *title, uint16_t version);

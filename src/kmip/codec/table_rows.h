@@ -19,3 +19,15 @@ extern const uint16_t kmip_tag_names[];
 extern const uint32_t kmip_tag_names_size;
 extern const uint16_t kmip_tag_titles[];
 extern const uint32_t kmip_tag_titles_size;
+
+extern const uint16_t kmip_attribute_places[];
+extern const uint32_t kmip_attribute_places_count;
+
+struct kmip_reason_row {
+    uint32_t reason;
+    uint16_t since, until;
+    uint32_t instead;
+};
+
+extern const struct kmip_reason_row kmip_reason_rows[];
+extern const uint32_t kmip_reason_rows_count;
