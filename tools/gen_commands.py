@@ -21,7 +21,18 @@ def load(path):
     programs = {p["name"]: p for p in table["program"]}
     for program in programs.values():
         program["commands"] = [c for c in table["command"] if c["program"] == program["name"]]
+        program["groups"] = {g["name"]: g for g in table.get("group", []) if g["program"] == program["name"]}
     return programs, table["exit"]
+
+
+def group_of(program, command):
+    return program["groups"].get(command["name"].partition(" ")[0])
+
+
+def options_of(program, command):
+    """Its own, then those that all commands of its group have."""
+    group = group_of(program, command)
+    return command.get("options", []) + (group["options"] if group else [])
 
 
 def option_rows(options):
@@ -37,7 +48,7 @@ def write_c(program, exits, path):
         f.write("static const struct option_row global_options[] = {\n%s};\n\n" % option_rows(program.get("options", [])))
         for number, command in enumerate(program["commands"]):
             f.write("static const struct option_row options_%d[] = {\n%s};\n\n" % (
-                number, option_rows(command.get("options", []))))
+                number, option_rows(options_of(program, command))))
         f.write("static const struct command_row commands[] = {\n")
         for number, command in enumerate(program["commands"]):
             f.write("    {%s, %s, %d, %d, %s, %s, %s, options_%d},\n" % (
@@ -79,7 +90,15 @@ def write_man(program, exits, path):
         for option in program.get("options", []):
             f.write(man_option(option))
         f.write("*--help*\n\thelp, for the program or for a command\n\n*--version*\n\tversion\n\n# COMMANDS\n\n")
+        shown = set()
         for command in program["commands"]:
+            group = group_of(program, command)
+            if group and group["name"] not in shown:
+                shown.add(group["name"])
+                f.write(f"## {group['name']}\n\n{escape(group['about'])}.\n\n{escape(group['detail'].strip())}\n\n")
+                f.write(f"Every *{group['name']}* command has these options:\n\n")
+                for option in group["options"]:
+                    f.write(man_option(option))
             args = " " + escape(command["args"]) if command.get("args") else ""
             f.write(f"## {command['name']}{args}\n\n{escape(command['about'])}.\n\n")
             if command.get("detail"):
@@ -103,7 +122,7 @@ def write_bash(programs, path):
         f.write('    case "${COMP_WORDS[0]##*/} $line" in\n')
         for program in programs.values():
             for command in program["commands"]:
-                options = [o for o in command.get("options", []) + program.get("options", [])]
+                options = options_of(program, command) + program.get("options", [])
                 flags = " ".join("--" + o["name"] for o in options)
                 f.write(f'    "{program["name"]} {command["name"]}"*) words="{flags} --help" ;;\n')
             groups = {}

@@ -45,6 +45,11 @@ struct store *api_store(struct api *api)
     return api->config.store;
 }
 
+struct vault_clients *api_clients(const struct api *api)
+{
+    return api->config.clients;
+}
+
 struct spool *api_spool(struct api *api)
 {
     return api->spool;

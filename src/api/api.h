@@ -6,6 +6,7 @@
 #include "base/workers.h"
 #include "fleet/fleet.h"
 #include "net/http.h"
+#include "vault/clients.h"
 
 /* The daemon's API: HTTP and JSON over the Unix socket (docs/api.md). A request arrives on the
  * control loop, is done on a worker with a keeper connection of its own, and is answered from
@@ -23,6 +24,7 @@ struct api_daemon {
     const char *backup_dir;   /* copies of the store go there, mode 0700 */
     const char *profile_file; /* what init found the token to be able to do, JSON */
     const char *ca_file;      /* certificate of the built-in authority */
+    const char *cert_file;    /* the server's own; NULL: none */
     int64_t started;          /* seconds since 1970 */
     void *ctx;
     enum err (*reload)(void *ctx, struct err_detail *detail); /* as SIGHUP does */
@@ -37,11 +39,12 @@ struct api_config {
     struct fleet *fleet;
     struct vault *vault;
     struct store *store;
-    const char *spool_dir; /* mode 0700; copied */
-    const int *keeper_fds; /* workers + API_JOB_WORKERS of them; taken over on success */
-    unsigned workers;      /* threads for requests; jobs have their own */
-    uid_t uid;             /* the daemon's own: administrator, as root is */
-    gid_t socket_group;    /* members are administrators too; (gid_t)-1: none */
+    struct vault_clients *clients; /* machines of the KMIP service */
+    const char *spool_dir;         /* mode 0700; copied */
+    const int *keeper_fds;         /* workers + API_JOB_WORKERS of them; taken over on success */
+    unsigned workers;              /* threads for requests; jobs have their own */
+    uid_t uid;                     /* the daemon's own: administrator, as root is */
+    gid_t socket_group;            /* members are administrators too; (gid_t)-1: none */
     struct api_daemon daemon;
 };
 

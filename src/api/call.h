@@ -40,6 +40,7 @@ const struct api_daemon *api_daemon(const struct api *api);
 struct fleet *api_fleet(struct api *api);
 struct vault *api_vault(struct api *api);
 struct store *api_store(struct api *api);
+struct vault_clients *api_clients(const struct api *api);
 struct spool *api_spool(struct api *api);
 struct jobs *api_jobs(struct api *api);
 

@@ -2,21 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/call.h"
+#include "api/certify.h"
 #include "api/json.h"
 #include "api/resources.h"
-#include "audit_kinds.h"
-#include "base/clock.h"
-#include "base/file.h"
-#include "base/hex.h"
-#include "crypto/hash.h"
-#include "crypto/pem.h"
-#include "crypto/x509.h"
 #include "fleet/peer.h"
-
-#define DAY       INT64_C(86400)
-#define LEAF_DAYS 825
-#define CERT_MAX  ((size_t)64 * 1024)
 
 static json_t *peer_json(const struct api_call *call, const struct fleet_peer_info *info)
 {
@@ -148,75 +137,26 @@ static enum err remove_gateway(struct api_call *call, json_t **ret_answer,
 }
 API_HANDLER(remove_gateway)
 
-struct ca_ctx {
-    const struct api_call *call;
-    const char *host;
-};
-
-static enum err sign_by_ca(void *arg, const uint8_t digest[32], struct buf *to,
-                           struct err_detail *detail)
-{
-    const struct ca_ctx *ca = arg;
-    char what[FLEET_HOST_MAX + 32];
-    (void)snprintf(what, sizeof what, "certificate of gateway %s", ca->host);
-    return keeper_sign_certificate(ca->call->fleet.keeper, ca->call->fleet.actor.name, digest, what,
-                                   to, detail);
-}
-
-static enum err read_pem(const char *label, struct bytes pem, struct buf *der,
-                         struct err_detail *detail)
-{
-    enum err err = pem_decode(label, &pem, der, detail);
-    return err == ERR_NOT_FOUND ? err_set(detail, ERR_SYNTAX, "a PEM %s is wanted", label) : err;
-}
-
-static enum err note_certificate(struct api_call *call, const char *host, struct bytes der,
-                                 struct err_detail *detail)
-{
-    uint8_t digest[32];
-    char hex[65], text[FLEET_HOST_MAX + 128];
-    TRY(hash_sha256(&der, 1, digest));
-    hex_encode(BYTES(digest), hex);
-    (void)snprintf(text, sizeof text, "%s, SHA-256 %s", host, hex);
-    const struct keeper_note note = {.kind = AUDIT_CERTIFICATE_ISSUED, .text = text};
-    return keeper_note_event(call->fleet.keeper, call->fleet.actor.name, &note, detail);
-}
-
 /* A certificate for a gateway's own key: POST {"request": "PEM certificate request"}. The name
  * comes from the record, not from the request. */
 static enum err certify_gateway(struct api_call *call, json_t **ret_answer,
                                 struct err_detail *detail)
 {
     const char *host = net_http_param(call->http, "host");
-    const char *csr_pem = NULL;
-    TRY(api_text(call, "request", &csr_pem, detail));
+    char who[FLEET_HOST_MAX + 16];
+    struct api_certify wanted = {.who = who,
+                                 .profile = X509_PEER,
+                                 .cn = strlen(host) <= X509_CN_MAX ? host : "gateway",
+                                 .dns = host,
+                                 .days = API_DAYS_DEFAULT};
+    TRY(api_text(call, "request", &wanted.request_pem, detail));
     AUTO(json_freep) json_t *known = NULL;
     TRY(show(call, host, &known, detail));
-    AUTO(buf_done) struct buf csr = {0};
-    AUTO(buf_done) struct buf ca_pem = {0};
-    AUTO(buf_done) struct buf ca = {0};
-    struct x509_info info;
-    TRY(read_pem("CERTIFICATE REQUEST", bytes_str(csr_pem), &csr, detail));
-    TRY(x509_csr_parse(buf_view(&csr), &info, detail));
-    TRY(file_read(api_daemon(call->api)->ca_file, CERT_MAX, &ca_pem, detail));
-    TRY(read_pem("CERTIFICATE", buf_view(&ca_pem), &ca, detail));
-    int64_t now = clock_now_s();
-    struct x509_request request = {.profile = X509_PEER,
-                                   .cn = strlen(host) <= X509_CN_MAX ? host : "gateway",
-                                   .spki = info.spki,
-                                   .not_before = now - DAY,
-                                   .not_after = now + LEAF_DAYS * DAY,
-                                   .issuer_cert = buf_view(&ca)};
-    request.names.dns[request.names.dns_count++] = host;
-    struct ca_ctx ctx = {.call = call, .host = host};
-    const struct x509_signer signer = {sign_by_ca, &ctx};
-    AUTO(buf_done) struct buf der = {0};
-    AUTO(buf_done) struct buf pem = {0};
-    TRY(x509_issue(&request, &signer, &der, detail));
-    TRY(pem_encode("CERTIFICATE", buf_view(&der), &pem));
-    TRY(note_certificate(call, host, buf_view(&der), detail));
-    return api_give(json_pack("{s:s# s:s#}", "certificate", (const char *)pem.data, pem.len, "ca",
-                              (const char *)ca_pem.data, ca_pem.len),
+    (void)snprintf(who, sizeof who, "gateway %s", host);
+    AUTO(api_certified_done) struct api_certified made = {0};
+    TRY(api_certify(call, &wanted, &made, detail));
+    return api_give(json_pack("{s:s# s:s#}", "certificate", (const char *)made.pem.data,
+                              made.pem.len, "ca", (const char *)made.ca_pem.data, made.ca_pem.len),
                     ret_answer);
 }
 API_HANDLER(certify_gateway)

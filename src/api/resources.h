@@ -44,6 +44,16 @@
     ROUTE(DELETE, "/v1/gateways/{host}", remove_gateway, PEER_MANAGE, API_JSON, 0)                 \
     ROUTE(POST, "/v1/gateways/{host}/certificate", certify_gateway, PEER_MANAGE, API_JSON,         \
           API_BODY_MAX)                                                                            \
+    ROUTE(GET, "/v1/clients", list_clients, CLIENT_READ, API_JSON, 0)                              \
+    ROUTE(POST, "/v1/clients", create_client, CLIENT_MANAGE, API_JSON, API_BODY_MAX)               \
+    ROUTE(GET, "/v1/clients/{name}", show_client, CLIENT_READ, API_JSON, 0)                        \
+    ROUTE(PATCH, "/v1/clients/{name}", change_client, CLIENT_MANAGE, API_JSON, API_BODY_MAX)       \
+    ROUTE(DELETE, "/v1/clients/{name}", remove_client, CLIENT_MANAGE, API_JSON, 0)                 \
+    ROUTE(POST, "/v1/clients/{name}/disable", disable_client, CLIENT_MANAGE, API_JSON,             \
+          API_BODY_MAX)                                                                            \
+    ROUTE(POST, "/v1/clients/{name}/enable", enable_client, CLIENT_MANAGE, API_JSON, API_BODY_MAX) \
+    ROUTE(POST, "/v1/clients/{name}/certificate", certify_client, CLIENT_MANAGE, API_JSON,         \
+          API_BODY_MAX)                                                                            \
     ROUTE(GET, "/v1/domains", list_domains, NETWORK_READ, API_JSON, 0)                             \
     ROUTE(POST, "/v1/domains/{name}/rotate", rotate_domain, DOMAIN_ROTATE, API_JSON, API_BODY_MAX) \
     ROUTE(GET, "/v1/audit", show_audit, STATUS, API_JSON, 0)                                       \

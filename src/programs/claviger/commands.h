@@ -31,6 +31,14 @@
     COMMAND("gateway allow", command_gateway_allow)                                                \
     COMMAND("gateway deny", command_gateway_deny)                                                  \
     COMMAND("gateway remove", command_gateway_remove)                                              \
+    COMMAND("client create", command_client_create)                                                \
+    COMMAND("client list", command_client_list)                                                    \
+    COMMAND("client show", command_client_show)                                                    \
+    COMMAND("client change", command_client_change)                                                \
+    COMMAND("client renew", command_client_renew)                                                  \
+    COMMAND("client disable", command_client_disable)                                              \
+    COMMAND("client enable", command_client_enable)                                                \
+    COMMAND("client remove", command_client_remove)                                                \
     COMMAND("server public-key", command_server_public_key)                                        \
     COMMAND("server ca", command_server_ca)                                                        \
     COMMAND("server reload", command_server_reload)                                                \

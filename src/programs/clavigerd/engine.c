@@ -39,6 +39,7 @@ struct engine {
     struct store *store;
     struct vault *vault;
     struct fleet *fleet;
+    struct vault_clients *clients;
     struct keeper_client *keeper; /* start-up, then background work */
     struct net_loops *loops;
     struct net_loop *control_loop; /* runs on the main thread: API, metrics, supervisor */
@@ -98,6 +99,7 @@ static enum err open_stores(struct engine *e, struct err_detail *detail)
     TRY(store_open(&store, &e->store, detail));
     TRY(vault_chain_check(&e->chain, e->store, e->keeper, e->config->accept_chain, detail));
     TRY(vault_open(e->store, e->keeper, detail, &e->vault));
+    TRY(vault_clients_open(e->store, &e->clients, detail));
     return fleet_open(e->store, e->vault, e->keeper, &fleet, detail, &e->fleet);
 }
 
@@ -283,6 +285,7 @@ static enum err start_api(struct engine *e, struct err_detail *detail)
     const struct api_config api = {.fleet = e->fleet,
                                    .vault = e->vault,
                                    .store = e->store,
+                                   .clients = e->clients,
                                    .spool_dir = e->spool_dir,
                                    .keeper_fds = c->keepers + OWN_LINKS + net_loops_len(e->loops),
                                    .workers = (unsigned)c->settings->daemon.workers,
@@ -295,6 +298,7 @@ static enum err start_api(struct engine *e, struct err_detail *detail)
                                               .backup_dir = e->backup_dir,
                                               .profile_file = e->profile_file,
                                               .ca_file = e->ca_file,
+                                              .cert_file = e->cert_file,
                                               .started = clock_now_s(),
                                               .ctx = e,
                                               .reload = reload,
@@ -474,6 +478,7 @@ static void clean_up(struct engine *e)
     diameter_server_free(e->diameter);
     net_loops_free(e->loops);
     net_loop_free(e->control_loop);
+    vault_clients_close(e->clients);
     fleet_close(e->fleet);
     vault_close(e->vault);
     store_close(e->store);

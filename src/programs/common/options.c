@@ -210,6 +210,20 @@ static int take_option(const struct program_row *program, struct options *option
     return value != NULL ? 1 : 2;
 }
 
+/* An option of any command of the group that `word` names: it may stand before the second word,
+ * when the command is not known. */
+static const struct option_row *find_in_group(const struct program_row *program, const char *word,
+                                              const char *name, size_t len, char letter)
+{
+    size_t group = strlen(word);
+    const struct option_row *row = NULL;
+    for (const struct command_row *c = program->commands; c->name != NULL && row == NULL; c++) {
+        if (strncmp(c->name, word, group) == 0 && c->name[group] == ' ')
+            row = find_in(c->options, name, len, letter);
+    }
+    return row;
+}
+
 /* Words that are no options and no option's value; enough to find the command before its options
  * are known. */
 static int plain_words(const struct program_row *program, int argc, char **argv, char **ret_words,
@@ -225,6 +239,9 @@ static int plain_words(const struct program_row *program, int argc, char **argv,
         size_t name_len = is_long ? strcspn(argv[i] + 2, "=") : 0;
         const struct option_row *row =
             find_in(program->options, argv[i] + 2, name_len, is_long ? '\0' : argv[i][1]);
+        if (row == NULL && len == 1)
+            row = find_in_group(program, ret_words[0], argv[i] + 2, name_len,
+                                is_long ? '\0' : argv[i][1]);
         bool inline_value = is_long ? argv[i][2 + name_len] == '=' : argv[i][2] != '\0';
         if (row != NULL && row->arg != NULL && !inline_value)
             i++;

@@ -86,6 +86,7 @@ static void serve(struct api_rig *rig, uid_t owner)
     const struct api_config config = {.fleet = rig->site.fleet,
                                       .vault = rig->site.vault,
                                       .store = rig->site.store,
+                                      .clients = rig->clients,
                                       .spool_dir = rig->spool,
                                       .keeper_fds = rig->site.rig.fds + 1,
                                       .workers = WORKERS,
@@ -129,6 +130,9 @@ void api_rig_begin(struct api_rig *rig)
     rig->ca_file = test_path(rig->dir, "ca.pem");
     assert_int_equal(mkdir(rig->spool, 0700), 0);
     make_ca(rig);
+    struct err_detail detail = {0};
+    if (vault_clients_open(rig->site.store, &rig->clients, &detail) != ERR_OK)
+        fail_msg("%s", detail.text);
     serve(rig, geteuid());
 }
 
@@ -140,6 +144,7 @@ void api_rig_end(struct api_rig *rig)
     net_http_free(rig->http);
     api_free(rig->api);
     net_loops_free(rig->loops);
+    vault_clients_close(rig->clients);
     site_end(&rig->site);
     free(rig->socket);
     free(rig->spool);

@@ -10,6 +10,7 @@
 /* The daemon's API on a Unix socket over a site, and a client of it. */
 struct api_rig {
     struct site site;
+    struct vault_clients *clients;
     struct api *api;
     struct net_loops *loops;
     struct net_http *http;

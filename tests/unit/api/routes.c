@@ -62,6 +62,15 @@ static bool is_raw(const struct net_http_route *route)
     return route->method == NET_HTTP_PUT && strncmp(route->pattern, "/v1/uploads", 11) == 0;
 }
 
+static bool has_patch(const struct net_http_route *routes, unsigned len, const char *pattern)
+{
+    for (unsigned i = 0; i < len; i++) {
+        if (routes[i].method == NET_HTTP_PATCH && strcmp(routes[i].pattern, pattern) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void bodies_that_are_none_are_refused(void **state)
 {
     (void)state;
@@ -81,9 +90,8 @@ static void bodies_that_are_none_are_refused(void **state)
         if (routes[i].method != NET_HTTP_GET && routes[i].method != NET_HTTP_DELETE &&
             !is_raw(&routes[i]))
             assert_err(api_rig_call(&rig, routes[i].method, path, large), ERR_LIMIT);
-        enum err err = api_rig_call(&rig, NET_HTTP_PATCH, path, NULL);
-        if (strstr(routes[i].pattern, "{host}") == NULL)
-            assert_err(err, ERR_METHOD);
+        if (!has_patch(routes, len, routes[i].pattern))
+            assert_err(api_rig_call(&rig, NET_HTTP_PATCH, path, NULL), ERR_METHOD);
     }
     free(large);
 }
