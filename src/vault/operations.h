@@ -29,7 +29,8 @@ struct vault_operation {
     struct bytes result;
 };
 
-/* A new one, pending. ERR_EXISTS for a correlation value, ERR_LIMIT for too long ones. */
+/* A new one, pending without a result. ERR_EXISTS for a correlation value, ERR_LIMIT for too long
+ * ones. */
 MUST_CHECK enum err vault_operation_put(struct store *store,
                                         const struct vault_operation *operation,
                                         struct err_detail *detail);
