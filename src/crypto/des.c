@@ -76,6 +76,18 @@ enum err des3_check(struct bytes key, struct err_detail *detail)
     return ERR_OK;
 }
 
+bool des_parts_good(struct bytes key)
+{
+    unsigned bad = key.len == 0 || key.len % PART != 0;
+    for (size_t at = 0; at + PART <= key.len; at += PART) {
+        for (size_t i = 0; i < ARRAY_LEN(weak); i++)
+            bad |= same_part(key.data + at, weak[i]);
+        for (size_t other = 0; other < at; other += PART)
+            bad |= same_part(key.data + at, key.data + other);
+    }
+    return bad == 0;
+}
+
 enum err des3_generate(struct secret **ret_key)
 {
     /* A refusal has a chance of about 2^-50; a second one means a broken generator. */

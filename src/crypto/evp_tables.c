@@ -113,7 +113,7 @@ const EVP_CIPHER *evp_cipher(uint32_t alg, uint32_t mode, size_t key_len)
     evp_tables_fill();
     if (alg == ALG_DES && key_len == 8)
         return evp_cipher(ALG_DES3, mode, 24);
-    if (alg == ALG_DES3 && (key_len == 8 || key_len == 16))
+    if (alg == ALG_DES3 && key_len == 16)
         return evp_cipher(ALG_DES3, mode, 24);
     for (size_t i = 0; i < ARRAY_LEN(suites); i++)
         if (suites[i].alg == alg && suites[i].mode == mode && suites[i].key_len == key_len)
