@@ -9,21 +9,31 @@
 struct net_fibers {
     struct net_loop *loop;
     struct fiber_pool *pool;
+    uint64_t resumed;
 };
 
-static_assert(sizeof(struct net_post) <= FIBER_POST_SIZE, "room of a fiber");
+/* A woken fiber's post: the item in the fiber, and whose it is. */
+struct woken {
+    struct net_post post;
+    struct net_fibers *fibers;
+    struct fiber *fiber;
+};
+
+static_assert(sizeof(struct woken) <= FIBER_POST_SIZE, "room of a fiber");
 
 static void go_on(void *arg)
 {
-    fiber_resume(arg);
+    const struct woken *woken = arg;
+    woken->fibers->resumed++;
+    fiber_resume(woken->fiber);
 }
 
 static void on_wake(void *ctx, struct fiber *fiber)
 {
     struct net_fibers *fibers = ctx;
-    struct net_post *post = fiber_post_room(fiber);
-    *post = (struct net_post){NULL, go_on, fiber};
-    net_loop_post_item(fibers->loop, post);
+    struct woken *woken = fiber_post_room(fiber);
+    *woken = (struct woken){{NULL, go_on, woken}, fibers, fiber};
+    net_loop_post_item(fibers->loop, &woken->post);
 }
 
 enum err net_fibers_new(struct net_loop *loop, unsigned max, unsigned spare,
@@ -58,6 +68,11 @@ enum err net_fibers_start(struct net_fibers *fibers, void (*fn)(void *arg), void
 unsigned net_fibers_active(const struct net_fibers *fibers)
 {
     return fiber_pool_active(fibers->pool);
+}
+
+uint64_t net_fibers_resumed(const struct net_fibers *fibers)
+{
+    return fibers->resumed;
 }
 
 bool net_fibers_settle(struct net_fibers *fibers, unsigned ms)

@@ -15,6 +15,8 @@ void net_fibers_free(struct net_fibers *fibers); /* NULL is allowed */
 /* As fiber_start. */
 MUST_CHECK enum err net_fibers_start(struct net_fibers *fibers, void (*fn)(void *arg), void *arg);
 unsigned net_fibers_active(const struct net_fibers *fibers);
+/* How often a fiber went on after a pause: where it changed, others may have written meanwhile. */
+uint64_t net_fibers_resumed(const struct net_fibers *fibers);
 /* While the loop does not run any more: go on with what is woken until none is left, or for `ms`
  * milliseconds. False where some still wait. */
 bool net_fibers_settle(struct net_fibers *fibers, unsigned ms);

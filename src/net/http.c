@@ -508,14 +508,9 @@ static const struct net_conn_ops ops_no_body = {
     .on_drained = on_drained,
 };
 
-enum err net_http_new(struct net_loop *loop, const struct net_http_config *config,
-                      struct net_http **ret_http, struct err_detail *detail)
+static enum err listen_for(struct net_http *http, const struct net_http_config *config,
+                           struct net_listener **ret_listener, struct err_detail *detail)
 {
-    struct net_http *http = calloc(1, sizeof *http);
-    if (http == NULL)
-        return ERR_NO_MEMORY;
-    http->loop = loop;
-    http->config = *config;
     size_t body_max = 0;
     for (unsigned i = 0; i < config->routes_len; i++)
         body_max |= config->routes[i].body_max;
@@ -536,15 +531,56 @@ enum err net_http_new(struct net_loop *loop, const struct net_http_config *confi
         .per_address_max = config->per_address_max,
         .connections_max = config->connections_max != 0 ? config->connections_max : 128,
     };
-    enum err err = net_listener_new(loop, NULL, &lc, &http->listener, detail);
+    return net_listener_new(http->loop, NULL, &lc, ret_listener, detail);
+}
+
+static void take_config(struct net_http *http, const struct net_http_config *config)
+{
+    struct net_tls *before = http->config.tls;
+    http->config = *config;
+    if (config->tls != NULL)
+        (void)net_tls_ref(config->tls);
+    net_tls_unref(before);
+}
+
+enum err net_http_new(struct net_loop *loop, const struct net_http_config *config,
+                      struct net_http **ret_http, struct err_detail *detail)
+{
+    struct net_http *http = calloc(1, sizeof *http);
+    if (http == NULL)
+        return ERR_NO_MEMORY;
+    http->loop = loop;
+    enum err err = listen_for(http, config, &http->listener, detail);
     if (err != ERR_OK) {
         free(http);
         return err;
     }
-    if (http->config.tls != NULL)
-        (void)net_tls_ref(http->config.tls);
+    take_config(http, config);
     *ret_http = http;
     return ERR_OK;
+}
+
+enum err net_http_renew(struct net_http *http, const struct net_http_config *config,
+                        struct err_detail *detail)
+{
+    struct net_listener *listener = NULL;
+    TRY(listen_for(http, config, &listener, detail));
+    net_listener_free(http->listener);
+    http->listener = listener;
+    take_config(http, config);
+    return ERR_OK;
+}
+
+void net_http_goodbye(struct net_http *http)
+{
+    net_listener_free(http->listener);
+    http->listener = NULL;
+    for (struct http_conn *hc = http->conns; hc != NULL; hc = hc->next) {
+        if (hc->request != NULL)
+            hc->request->close = true;
+        else
+            net_conn_close(hc->conn);
+    }
 }
 
 void net_http_free(struct net_http *http)

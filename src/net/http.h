@@ -36,6 +36,12 @@ struct net_http_config {
 /* Loop's thread, or before it runs. */
 MUST_CHECK enum err net_http_new(struct net_loop *loop, const struct net_http_config *config,
                                  struct net_http **ret_http, struct err_detail *detail);
+/* Listen anew with another configuration; open connections live on under it. On failure all stays
+ * as it was. Loop's thread, or while it does not run. */
+MUST_CHECK enum err net_http_renew(struct net_http *http, const struct net_http_config *config,
+                                   struct err_detail *detail);
+/* Stops accepting; open connections are closed after the answer under way. Loop's thread. */
+void net_http_goodbye(struct net_http *http);
 /* Closes all connections. Requests that wait for their answer stay valid; their answers go nowhere.
  * Loop's thread, or while it does not run; the loop must live until the last one is answered. */
 void net_http_free(struct net_http *http); /* NULL is allowed */

@@ -5,17 +5,16 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "kmip/codec/limits.h"
 
 /* What the service is set to: what Query says, what it refuses, its limits. Filled once from the
  * settings; read by any thread afterwards, never changed while requests run. Strings and arrays are
  * borrowed and live as long as the config. Zeroed fields are not defaults: begin with
  * kmip_config_default. */
 
-#define KMIP_MESSAGE_MAX    ((size_t)2 * 1024 * 1024) /* a request, unless set */
 #define KMIP_RESPONSE_MAX   ((size_t)4 * 1024 * 1024)
 #define KMIP_ARENA_MAX      ((size_t)32 * 1024 * 1024) /* all memory of one request */
-#define KMIP_BATCH_MAX      256
-#define KMIP_ATTRIBUTES_MAX 256 /* instances of one object */
+#define KMIP_ATTRIBUTES_MAX 256                        /* instances of one object */
 #define KMIP_PROFILES_MAX   128
 #define KMIP_NAMESPACES_MAX 32
 
@@ -58,10 +57,10 @@ struct kmip_config {
 
     struct kmip_rng rng;
     /* Capability Information; 0: not said. */
-    uint32_t unwrap_mode, destroy_action, shredding, rng_mode, batch_undo, batch_continue;
-    bool streaming, asynchronous, attestation;
-    uint32_t quantum_safe; /* 2.1: Quantum Safe Capability is said where not 0 */
-    bool token;            /* placement "token" works: keys made there are Hardware protected */
+    uint32_t unwrap_mode, destroy_action, shredding, rng_mode;
+    bool streaming, asynchronous, attestation, batch_undo, batch_continue;
+    bool quantum_safe; /* 2.1: Quantum Safe Capability is said */
+    bool token;        /* placement "token" works: keys made there are Hardware protected */
     const char *token_label;
 
     uint16_t version_min, version_max; /* KMIP_1_0 .. KMIP_2_1 */

@@ -1,13 +1,12 @@
 #pragma once
 
 #include "base/buf.h"
+#include "kmip/codec/codec.h"
 #include "kmip/op/op.h"
 
 /* One request message to one response message: decoding, the header's rules, the batch, encoding.
  * Bytes in, bytes out; the server, the unit tests and the fuzzer drive this same function. Runs in
  * a fiber of a loop, or on a plain thread. */
-
-enum kmip_encoding { KMIP_TTLV, KMIP_JSON, KMIP_XML };
 
 /* What the request was and came to, for metrics and the message log. */
 struct kmip_processed {
@@ -28,7 +27,7 @@ struct kmip_processed {
  * not a request, no memory) and the connection is to be closed. `arena` is the caller's, empty; the
  * caller resets it afterwards. */
 MUST_CHECK enum err kmip_process(struct kmip_env *env, struct kmip_session *session,
-                                 const struct vault_client *client, enum kmip_encoding encoding,
+                                 const struct vault_client *client, enum kmip_format format,
                                  struct arena *arena, struct bytes in, struct buf *out,
                                  struct kmip_processed *ret_processed);
 

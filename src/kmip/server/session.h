@@ -26,6 +26,7 @@ MUST_CHECK enum err kmip_session_new(struct kmip_gate *gate, const char *peer, u
 void kmip_session_free(struct kmip_session *session); /* NULL is allowed; wipes */
 const char *kmip_session_peer(const struct kmip_session *session);
 uint64_t kmip_session_number(const struct kmip_session *session);
+uint64_t kmip_session_since_us(const struct kmip_session *session); /* clock_now_us when it began */
 
 struct kmip_who {
     bool known; /* false: nobody; only what needs no authentication is answered */
