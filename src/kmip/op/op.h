@@ -34,9 +34,9 @@ struct kmip_env {
     struct kmip_tickets *tickets; /* all loops'; kmip/op/tickets.h. NULL: no Login */
     struct kmip_async *async;     /* all loops'; kmip/op/async.h. NULL: nothing asynchronous */
     struct kmip_notify *notify;   /* all loops'; kmip/server/notify.h. NULL: nobody is told */
-    /* Have run(arg) called in a fiber of its own on this loop, soon (what goes on asynchronously).
-     * An error: it is not called. NULL in tests of single operations. */
-    enum err (*spawn)(struct kmip_env *env, void (*run)(void *arg), void *arg);
+    /* Have run(arg) called in a fiber of its own on this loop, after `delay_ms` or soon after (what
+     * goes on asynchronously). An error: it is not called. NULL in tests of single operations. */
+    enum err (*spawn)(struct kmip_env *env, unsigned delay_ms, void (*run)(void *arg), void *arg);
     /* The loop's reader with a snapshot that ends with the iteration; begun where it has to be. */
     enum err (*read)(struct kmip_env *env, struct store_conn **ret_conn, struct err_detail *detail);
     void *loop; /* the server's own */
