@@ -20,3 +20,9 @@ enum err random_secret(size_t len, struct secret **ret_secret)
     *ret_secret = TAKE(secret);
     return ERR_OK;
 }
+
+void random_add(struct bytes seed)
+{
+    if (seed.len != 0 && seed.len <= INT_MAX)
+        RAND_add(seed.data, (int)seed.len, 0);
+}

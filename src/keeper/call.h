@@ -21,6 +21,10 @@ struct refusals {
     uint64_t by_err[ERR_COUNT];
 };
 
+#define OBJECT_ROOMS 4
+
+struct stream_table;
+
 struct core {
     struct core_config config;
     struct domains *domains;
@@ -29,11 +33,18 @@ struct core {
     struct core_counters counters;
     struct refusals refusals;
     uint64_t started_us;
-    struct secret *scratch; /* KEEPER_MESSAGE_MAX bytes for lines in clear */
+    struct secret *scratch;             /* KEEPER_MESSAGE_MAX bytes for lines in clear */
+    struct secret *rooms[OBJECT_ROOMS]; /* opened objects */
+    size_t room_used[OBJECT_ROOMS];
+    struct buf work;   /* what an operation with a key gives; wiped after each */
+    struct hash *hash; /* SHA-256, for one digest after the other */
+    struct stream_table *streams;
     bool durable_needed;
     unsigned *jobs; /* per connection, the last for the keeper's own */
     struct job_queue *finished;
 };
+
+#define JOB_TEXT_MAX (2 * KEEPER_NAME_MAX + 96)
 
 /* One request while it is executed. */
 struct core_call {
@@ -47,7 +58,9 @@ struct core_call {
     struct audit_event event; /* of the verb's kind; fields are filled as they are read */
     bool recorded; /* the verb wrote its records itself; a failure is on the record in any case */
     bool later;    /* a job goes on with it */
+    bool bundled;  /* came in a bundle: its answer leaves in one */
     uint8_t actor[KEEPER_ACTOR_MAX]; /* a session's, which may be over by the time of the record */
+    char text[JOB_TEXT_MAX];         /* of the event, where a verb builds it */
 };
 
 /* Append an event that changed or gave something. */
@@ -73,8 +86,6 @@ MUST_CHECK enum err call_open(struct core_call *call, const struct keeper_row *r
 /* After a verb that had clear lines in core->scratch. */
 void call_wipe_scratch(struct core_call *call);
 
-#define JOB_TEXT_MAX (KEEPER_NAME_MAX + 96)
-
 /* Something slow. `work` runs on a worker and touches the job only; then on the main thread
  * `finish` (unless work failed) writes the answer; then `release` frees what the job holds. The job
  * is the first member of the verb's own struct. */
@@ -86,6 +97,7 @@ struct core_job {
     struct audit_event event; /* actor and text are the job's copies */
     uint8_t actor[KEEPER_ACTOR_MAX];
     uint8_t text[JOB_TEXT_MAX];
+    bool bundled;
     enum err err;
     struct err_detail detail;
     enum err (*work)(struct core_job *job);
@@ -124,6 +136,11 @@ core_verb_fn verb_status, verb_domain_create, verb_domain_rotate, verb_domain_lo
     verb_mac_verify, verb_export_begin, verb_export_head, verb_export_nodes, verb_export_end,
     verb_gateway_export, verb_gateway_import, verb_import_begin, verb_import_check,
     verb_import_checked, verb_import_chunk, verb_import_end, verb_session_drop,
-    verb_sign_certificate, verb_sign_audit, verb_public, verb_note, verb_expect;
+    verb_sign_certificate, verb_sign_audit, verb_public, verb_note, verb_expect,
+    verb_object_generate, verb_object_pair, verb_object_seal, verb_object_release, verb_object_use,
+    verb_object_digest, verb_object_reflag, verb_object_reseal, verb_object_destroy,
+    verb_object_derive, verb_object_wrap, verb_object_unwrap, verb_object_split, verb_object_join,
+    verb_stream_begin, verb_stream_update, verb_stream_end, verb_stream_drop, verb_random,
+    verb_random_seed;
 /* A head signature of the keeper's own accord. */
 void core_sign_head(struct core *core);

@@ -2,52 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-#include "keeper/client_call.h"
+#include "keeper/client_private.h"
 
 #define TIMEOUT_DEFAULT_MS 60000
-/* Messages of releases under way or waiting to be sent. With fewer outstanding rows than fill
- * them all, a full ring is rare; then the next message waits. */
-#define FLIGHTS_MAX 64
-/* Beyond this many the next one waits and grows instead: batches form by themselves. */
+/* Beyond this many messages of releases the next one waits and grows: batches form by themselves.
+ */
 #define IN_FLIGHT_MAX 8
-
-/* One message of releases. */
-struct flight {
-    uint64_t id;
-    uint8_t *message; /* kept for the next one */
-    size_t len;
-    unsigned count;
-    enum keeper_purpose purpose;
-    bool sent;
-    struct keeper_release *first;
-    struct keeper_release **last;
-    uint8_t actor_len; /* of the row before: equal ones are not repeated */
-    uint8_t actor[KEEPER_ACTOR_MAX];
-};
-
-struct keeper_client {
-    int fd;
-    bool gone;
-    bool blocked; /* the socket was full */
-    bool waiting; /* something asked to be flushed was not sent */
-    uint64_t last_id;
-    unsigned timeout_ms;
-    /* A ring: `oldest` to `newest` are under way; the newest may still be filled. */
-    struct flight flights[FLIGHTS_MAX];
-    unsigned oldest;
-    unsigned count;
-    bool filling;
-    size_t outstanding;
-    uint8_t *out; /* of blocking calls */
-    uint8_t *in;
-    size_t in_len;
-};
 
 static enum err client_init(struct keeper_client *client)
 {
@@ -68,6 +32,7 @@ enum err keeper_client_new(int fd, struct keeper_client **ret_client)
         return ERR_NO_MEMORY;
     }
     client->fd = fd;
+    client_calls_init(client);
     enum err err = client_init(client);
     if (err != ERR_OK)
         keeper_client_free(client);
@@ -92,9 +57,10 @@ static void answer_one(struct keeper_client *client, struct flight *flight, enum
 }
 
 /* Every row of every message gets `err`. New releases that a `done` queues are refused. */
-static void fail_all(struct keeper_client *client, enum err err)
+void client_fail_all(struct keeper_client *client, enum err err)
 {
     client->gone = true;
+    client_calls_fail(client, err);
     while (client->count != 0) {
         struct flight *flight = flight_at(client, 0);
         while (flight->first != NULL)
@@ -111,13 +77,14 @@ void keeper_client_free(struct keeper_client *client)
 {
     if (client == NULL)
         return;
-    fail_all(client, ERR_CANCELLED);
+    client_fail_all(client, ERR_CANCELLED);
     if (client->fd >= 0)
         (void)close(client->fd);
     for (unsigned i = 0; i < FLIGHTS_MAX; i++)
         free(client->flights[i].message);
     if (client->in != NULL)
         explicit_bzero(client->in, KEEPER_MESSAGE_MAX);
+    client_calls_free(client);
     free(client->in);
     free(client->out);
     free(client);
@@ -146,7 +113,12 @@ bool keeper_client_wants_write(const struct keeper_client *client)
 
 size_t keeper_client_outstanding(const struct keeper_client *client)
 {
-    return client->outstanding;
+    return client->outstanding + client->calls;
+}
+
+uint64_t client_next_id(struct keeper_client *client, unsigned slot)
+{
+    return ++client->last_id << 8 | slot;
 }
 
 /* A new message at the end of the ring. */
@@ -160,7 +132,7 @@ static enum err flight_open(struct keeper_client *client, enum keeper_purpose pu
         flight->message = malloc(KEEPER_MESSAGE_MAX);
     if (flight->message == NULL)
         return ERR_NO_MEMORY;
-    flight->id = ++client->last_id;
+    flight->id = client_next_id(client, NO_SLOT);
     flight->len = KEEPER_HEAD_SIZE;
     flight->message[flight->len++] = (uint8_t)purpose;
     flight->purpose = purpose;
@@ -211,8 +183,7 @@ enum err keeper_client_release(struct keeper_client *client, struct keeper_relea
     return ERR_OK;
 }
 
-/* ERR_BUSY: the socket is full. */
-static enum err send_message(struct keeper_client *client, const uint8_t *message, size_t len)
+enum err client_send(struct keeper_client *client, const uint8_t *message, size_t len)
 {
     for (;;) {
         ssize_t sent = send(client->fd, message, len, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -229,6 +200,10 @@ void keeper_client_flush(struct keeper_client *client)
 {
     client->blocked = false;
     client->waiting = false;
+    if (!client->gone && client_calls_flush(client) != ERR_OK) {
+        client->blocked = client->waiting = true;
+        return;
+    }
     for (unsigned i = 0; i < client->count && !client->gone; i++) {
         struct flight *flight = flight_at(client, i);
         if (flight->sent)
@@ -239,7 +214,7 @@ void keeper_client_flush(struct keeper_client *client)
         }
         struct writer head = writer_of(flight->message, KEEPER_HEAD_SIZE);
         message_put_head(&head, KEEPER_RELEASE, (uint16_t)flight->count, flight->id);
-        enum err err = send_message(client, flight->message, flight->len);
+        enum err err = client_send(client, flight->message, flight->len);
         if (err != ERR_OK) {
             /* A lost keeper shows at the next receive, outside of the caller's own work. */
             client->blocked = client->waiting = err == ERR_BUSY;
@@ -283,8 +258,32 @@ static enum err take_release(struct keeper_client *client, const struct keeper_h
     return ERR_OK;
 }
 
-/* One answer from the socket. ERR_BUSY: none is there. */
-static enum err receive_one(struct keeper_client *client, uint64_t wanted, bool *ret_wanted)
+static enum err take_one(struct keeper_client *client, struct bytes message)
+{
+    struct reader r = reader_of(message);
+    struct keeper_head_fields head = message_get_head(&r);
+    if (r.err != ERR_OK)
+        return ERR_KEEPER_GONE;
+    if (head.verb == (KEEPER_RELEASE | KEEPER_ANSWER))
+        return take_release(client, &head, &r);
+    client_calls_answer(client, head.id, message);
+    return ERR_OK;
+}
+
+static enum err take_bundle(struct keeper_client *client, struct bytes packet)
+{
+    struct reader r = reader_of(packet);
+    unsigned count = message_get_head(&r).count;
+    for (unsigned i = 0; i < count; i++) {
+        struct bytes message = bundle_next(&r);
+        if (r.err != ERR_OK)
+            return ERR_KEEPER_GONE;
+        TRY(take_one(client, message));
+    }
+    return reader_end(&r) == ERR_OK ? ERR_OK : ERR_KEEPER_GONE;
+}
+
+enum err client_receive_one(struct keeper_client *client)
 {
     ssize_t got = recv(client->fd, client->in, KEEPER_MESSAGE_MAX, MSG_DONTWAIT | MSG_TRUNC);
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
@@ -292,18 +291,9 @@ static enum err receive_one(struct keeper_client *client, uint64_t wanted, bool 
     if (got <= 0 || got > KEEPER_MESSAGE_MAX)
         return ERR_KEEPER_GONE;
     client->in_len = (size_t)got;
-    struct reader r = reader_of(bytes_of(client->in, client->in_len));
-    struct keeper_head_fields head = message_get_head(&r);
-    if (r.err != ERR_OK)
-        return ERR_KEEPER_GONE;
-    if (wanted != 0 && head.id == wanted) {
-        *ret_wanted = true;
-        return ERR_OK;
-    }
-    enum err err = ERR_OK;
-    if (head.verb == (KEEPER_RELEASE | KEEPER_ANSWER))
-        err = take_release(client, &head, &r);
-    /* Anything else answers a call that has timed out. */
+    struct bytes packet = bytes_of(client->in, client->in_len);
+    enum err err = bundle_is(packet, KEEPER_BUNDLE | KEEPER_ANSWER) ? take_bundle(client, packet)
+                                                                    : take_one(client, packet);
     explicit_bzero(client->in, client->in_len);
     return err;
 }
@@ -312,107 +302,12 @@ enum err keeper_client_receive(struct keeper_client *client)
 {
     enum err err = client->gone ? ERR_KEEPER_GONE : ERR_OK;
     while (err == ERR_OK)
-        err = receive_one(client, 0, NULL);
+        err = client_receive_one(client);
     if (err != ERR_BUSY) {
-        fail_all(client, ERR_KEEPER_GONE);
+        client_fail_all(client, ERR_KEEPER_GONE);
         return ERR_KEEPER_GONE;
     }
     if (client->waiting)
         keeper_client_flush(client);
     return ERR_OK;
-}
-
-void client_call_begin(struct client_call *call, struct keeper_client *client, uint8_t verb)
-{
-    *call = (struct client_call){.client = client, .verb = verb};
-    call->out = writer_of(client->out, KEEPER_MESSAGE_MAX);
-    (void)writer_reserve(&call->out, KEEPER_HEAD_SIZE);
-}
-
-void client_call_actor(struct client_call *call, const char *actor)
-{
-    struct bytes text = bytes_str(actor);
-    if (!message_actor_ok(text))
-        call->out.err = ERR_ARGUMENT;
-    else
-        message_put_actor(&call->out, text);
-}
-
-static enum err wait_for(struct keeper_client *client, short events, uint64_t until_ns)
-{
-    uint64_t now = clock_mono_ns();
-    if (now >= until_ns)
-        return ERR_TIMEOUT;
-    struct pollfd fd = {.fd = client->fd, .events = events};
-    int ready = poll(&fd, 1, (int)((until_ns - now) / 1000000) + 1);
-    return ready < 0 && errno != EINTR ? ERR_IO : ERR_OK;
-}
-
-static enum err exchange(struct client_call *call, uint64_t id)
-{
-    struct keeper_client *client = call->client;
-    uint64_t until = clock_mono_ns() + (uint64_t)client->timeout_ms * 1000000;
-    enum err err;
-    while ((err = send_message(client, client->out, call->out.len)) == ERR_BUSY)
-        TRY(wait_for(client, POLLOUT, until));
-    TRY(err);
-    bool arrived = false;
-    while (!arrived) {
-        err = receive_one(client, id, &arrived);
-        if (err == ERR_BUSY)
-            err = wait_for(client, POLLIN, until);
-        TRY(err);
-    }
-    return ERR_OK;
-}
-
-static enum err refusal(struct client_call *call, uint16_t code, struct err_detail *detail)
-{
-    enum err err = code < ERR_COUNT ? (enum err)code : ERR_INTERNAL;
-    uint32_t ckr = reader_u32(&call->in);
-    struct bytes text = reader_bytes16(&call->in);
-    if (reader_end(&call->in) != ERR_OK)
-        return ERR_INTERNAL;
-    if (detail != NULL) {
-        (void)err_set(detail, err, "%.*s", (int)text.len, (const char *)text.data);
-        detail->ckr = ckr;
-    }
-    return err;
-}
-
-enum err client_call_run(struct client_call *call, struct err_detail *detail)
-{
-    struct keeper_client *client = call->client;
-    if (client->gone)
-        return ERR_KEEPER_GONE;
-    enum err err = writer_status(&call->out);
-    uint64_t id = ++client->last_id;
-    if (err == ERR_OK) {
-        struct writer head = writer_of(client->out, KEEPER_HEAD_SIZE);
-        message_put_head(&head, call->verb, call->count, id);
-        err = exchange(call, id);
-    }
-    if (call->secret)
-        explicit_bzero(client->out, call->out.len);
-    if (err == ERR_KEEPER_GONE)
-        fail_all(client, ERR_KEEPER_GONE);
-    TRY(err);
-    call->in = reader_of(bytes_of(client->in, client->in_len));
-    struct keeper_head_fields got = message_get_head(&call->in);
-    if (got.verb != (call->verb | KEEPER_ANSWER))
-        return ERR_INTERNAL;
-    return got.count == ERR_OK ? ERR_OK : refusal(call, got.count, detail);
-}
-
-enum err client_call_end(struct client_call *call)
-{
-    enum err err = reader_end(&call->in);
-    explicit_bzero(call->client->in, call->client->in_len);
-    return err == ERR_OK ? ERR_OK : ERR_INTERNAL;
-}
-
-enum err client_call_run_empty(struct client_call *call, struct err_detail *detail)
-{
-    TRY(client_call_run(call, detail));
-    return client_call_end(call);
 }

@@ -10,7 +10,7 @@ static void session_begin(struct client_call *call, struct keeper_client *client
 enum err keeper_mac_begin(struct keeper_client *client, const char *actor, struct keeper_row row,
                           struct bytes sealed, uint32_t *ret_session, struct err_detail *detail)
 {
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     client_call_begin(&call, client, KEEPER_MAC_BEGIN);
     client_call_actor(&call, actor);
     message_put_row(&call.out, &row);
@@ -27,7 +27,7 @@ enum err keeper_mac_update(struct keeper_client *client, uint32_t session, struc
 {
     while (part.len != 0) {
         size_t len = part.len < KEEPER_MAC_CHUNK_MAX ? part.len : KEEPER_MAC_CHUNK_MAX;
-        struct client_call call;
+        AUTO(client_call_done) struct client_call call = {0};
         session_begin(&call, client, KEEPER_MAC_UPDATE, session);
         writer_bytes16(&call.out, bytes_of(part.data, len));
         TRY(client_call_run_empty(&call, detail));
@@ -48,7 +48,7 @@ static enum err fixed_end(struct client_call *call, uint8_t *to, size_t len,
 enum err keeper_mac_end(struct keeper_client *client, uint32_t session,
                         uint8_t ret_mac[KEEPER_MAC_SIZE], struct err_detail *detail)
 {
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     session_begin(&call, client, KEEPER_MAC_END, session);
     return fixed_end(&call, ret_mac, KEEPER_MAC_SIZE, detail);
 }
@@ -62,7 +62,7 @@ enum err keeper_mac_verify(struct keeper_client *client, uint32_t session, struc
                              : err_set(detail, ERR_SIGNATURE, "a MAC of %zu bytes, %d are wanted",
                                        mac.len, KEEPER_MAC_SIZE);
     }
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     session_begin(&call, client, KEEPER_MAC_VERIFY, session);
     writer_u8(&call.out, (uint8_t)mac.len);
     writer_bytes(&call.out, mac);
@@ -74,7 +74,7 @@ enum err keeper_export_begin(struct keeper_client *client, const char *actor,
                              uint32_t *ret_session, struct keeper_cms *ret_cms,
                              struct err_detail *detail)
 {
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     client_call_begin(&call, client, KEEPER_EXPORT_BEGIN);
     client_call_actor(&call, actor);
     writer_u8(&call.out, (uint8_t)purpose);
@@ -122,7 +122,7 @@ enum err keeper_export_head(struct keeper_client *client, uint32_t session,
                             const struct keeper_network_keys *keys, struct buf *to,
                             struct err_detail *detail)
 {
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     session_begin(&call, client, KEEPER_EXPORT_HEAD, session);
     message_put_versions(&call.out, &keys->versions);
     put_keys(&call.out, keys);
@@ -135,7 +135,7 @@ enum err keeper_export_nodes(struct keeper_client *client, uint32_t session,
 {
     if (count == 0 || count > KEEPER_EXPORT_MAX)
         return ERR_ARGUMENT;
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     session_begin(&call, client, KEEPER_EXPORT_NODES, session);
     call.count = (uint16_t)count;
     for (size_t i = 0; i < count; i++) {
@@ -151,7 +151,7 @@ enum err keeper_export_nodes(struct keeper_client *client, uint32_t session,
 enum err keeper_export_end(struct keeper_client *client, uint32_t session,
                            uint8_t ret_tag[KEEPER_TAG_SIZE], struct err_detail *detail)
 {
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     session_begin(&call, client, KEEPER_EXPORT_END, session);
     return fixed_end(&call, ret_tag, KEEPER_TAG_SIZE, detail);
 }
@@ -161,7 +161,7 @@ enum err keeper_export_gateway(struct keeper_client *client, const char *actor, 
                                const struct keeper_network_keys *keys, struct buf *file,
                                struct buf *signature, struct err_detail *detail)
 {
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     client_call_begin(&call, client, KEEPER_GATEWAY_EXPORT);
     client_call_actor(&call, actor);
     writer_u32(&call.out, domain);
@@ -192,7 +192,7 @@ enum err keeper_import_gateway(struct keeper_client *client, const char *actor, 
     if (file.len > KEEPER_GWFILE_MAX)
         return err_set(detail, ERR_LIMIT, "gateway key file has more than %d bytes",
                        KEEPER_GWFILE_MAX);
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     client_call_begin(&call, client, KEEPER_GATEWAY_IMPORT);
     call.secret = true;
     client_call_actor(&call, actor);
@@ -228,7 +228,7 @@ enum err keeper_import_begin(struct keeper_client *client, const char *actor,
     if (import->nonce.len != 12)
         return err_set(detail, ERR_SYNTAX, "a nonce of %zu bytes, 12 are wanted",
                        import->nonce.len);
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     client_call_begin(&call, client, KEEPER_IMPORT_BEGIN);
     client_call_actor(&call, actor);
     writer_u32(&call.out, import->domain);
@@ -279,7 +279,7 @@ enum err keeper_import_check(struct keeper_client *client, uint32_t session,
                              struct bytes ciphertext, uint8_t ret_mark[KEEPER_MARK_SIZE],
                              struct err_detail *detail)
 {
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     session_begin(&call, client, KEEPER_IMPORT_CHECK, session);
     writer_bytes16(&call.out, ciphertext);
     TRY(client_call_run(&call, detail));
@@ -295,7 +295,7 @@ enum err keeper_import_checked(struct keeper_client *client, uint32_t session, s
 {
     if (tag.len > KEEPER_TAG_SIZE)
         return err_set(detail, ERR_SYNTAX, "a tag of %zu bytes", tag.len);
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     session_begin(&call, client, KEEPER_IMPORT_CHECKED, session);
     writer_u8(&call.out, (uint8_t)tag.len);
     writer_bytes(&call.out, tag);
@@ -306,7 +306,7 @@ enum err keeper_import_chunk(struct keeper_client *client, uint32_t session,
                              const uint8_t mark[KEEPER_MARK_SIZE], struct bytes ciphertext,
                              keeper_import_fn *fn, void *arg, struct err_detail *detail)
 {
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     session_begin(&call, client, KEEPER_IMPORT_CHUNK, session);
     writer_bytes(&call.out, bytes_of(mark, KEEPER_MARK_SIZE));
     writer_bytes16(&call.out, ciphertext);
@@ -318,7 +318,7 @@ enum err keeper_import_end(struct keeper_client *client, uint32_t session, keepe
                            void *arg, struct keeper_import_totals *ret_totals,
                            struct err_detail *detail)
 {
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     session_begin(&call, client, KEEPER_IMPORT_END, session);
     TRY(client_call_run(&call, detail));
     struct keeper_import_totals totals = {.lines = reader_u32(&call.in)};
@@ -333,7 +333,7 @@ enum err keeper_import_end(struct keeper_client *client, uint32_t session, keepe
 enum err keeper_session_drop(struct keeper_client *client, uint32_t session,
                              struct err_detail *detail)
 {
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     session_begin(&call, client, KEEPER_SESSION_DROP, session);
     return client_call_run_empty(&call, detail);
 }

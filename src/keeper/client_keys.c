@@ -4,7 +4,7 @@
 enum err keeper_status(struct keeper_client *client, struct keeper_status *ret_status,
                        struct err_detail *detail)
 {
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     client_call_begin(&call, client, KEEPER_STATUS);
     TRY(client_call_run(&call, detail));
     struct reader *in = &call.in;
@@ -36,7 +36,7 @@ enum err keeper_status(struct keeper_client *client, struct keeper_status *ret_s
 enum err keeper_audit_expect(struct keeper_client *client, uint64_t seq, const uint8_t hash[32],
                              struct err_detail *detail)
 {
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     client_call_begin(&call, client, KEEPER_EXPECT);
     writer_u64(&call.out, seq);
     writer_bytes(&call.out, bytes_of(hash, 32));
@@ -68,7 +68,7 @@ static enum err wrapped_end(struct client_call *call, uint16_t *ret_version, str
 enum err keeper_domain_create(struct keeper_client *client, const char *actor, uint32_t domain,
                               const char *name, struct buf *wrapped, struct err_detail *detail)
 {
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     domain_begin(&call, client, KEEPER_DOMAIN_CREATE, actor, domain, name);
     uint16_t version;
     return wrapped_end(&call, &version, wrapped, detail);
@@ -78,7 +78,7 @@ enum err keeper_domain_rotate(struct keeper_client *client, const char *actor, u
                               const char *name, uint16_t *ret_version, struct buf *wrapped,
                               struct err_detail *detail)
 {
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     domain_begin(&call, client, KEEPER_DOMAIN_ROTATE, actor, domain, name);
     return wrapped_end(&call, ret_version, wrapped, detail);
 }
@@ -87,7 +87,7 @@ enum err keeper_domain_load(struct keeper_client *client, const char *actor, uin
                             const char *name, uint16_t version, struct bytes wrapped,
                             struct err_detail *detail)
 {
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     domain_begin(&call, client, KEEPER_DOMAIN_LOAD, actor, domain, name);
     writer_u16(&call.out, version);
     writer_bytes16(&call.out, wrapped);
@@ -97,7 +97,7 @@ enum err keeper_domain_load(struct keeper_client *client, const char *actor, uin
 enum err keeper_domain_drop(struct keeper_client *client, const char *actor, uint32_t domain,
                             uint16_t version, struct err_detail *detail)
 {
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     client_call_begin(&call, client, KEEPER_DOMAIN_DROP);
     client_call_actor(&call, actor);
     writer_u32(&call.out, domain);
@@ -117,7 +117,7 @@ static enum err made_end(struct client_call *call, struct keeper_made *ret_made,
 enum err keeper_generate(struct keeper_client *client, const char *actor, struct keeper_row row,
                          struct keeper_made *ret_made, struct err_detail *detail)
 {
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     client_call_begin(&call, client, KEEPER_GENERATE);
     client_call_actor(&call, actor);
     message_put_row(&call.out, &row);
@@ -135,7 +135,7 @@ enum err keeper_generate_nodes(struct keeper_client *client, const char *actor, 
 {
     if (count == 0 || count > KEEPER_NODES_MAX)
         return ERR_ARGUMENT;
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     client_call_begin(&call, client, KEEPER_GENERATE_NODES);
     call.count = (uint16_t)count;
     client_call_actor(&call, actor);
@@ -159,7 +159,7 @@ enum err keeper_seal(struct keeper_client *client, const char *actor, struct kee
 {
     if (secret.len == 0 || secret.len > KEEPER_KEY_MAX)
         return ERR_ARGUMENT;
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     client_call_begin(&call, client, KEEPER_SEAL);
     call.secret = true;
     client_call_actor(&call, actor);
@@ -177,7 +177,7 @@ enum err keeper_reseal(struct keeper_client *client, const char *actor, struct k
 {
     if (count == 0 || count > KEEPER_RESEAL_MAX)
         return ERR_ARGUMENT;
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     client_call_begin(&call, client, KEEPER_RESEAL);
     call.count = (uint16_t)count;
     client_call_actor(&call, actor);
@@ -211,7 +211,7 @@ enum err keeper_passphrase_set(struct keeper_client *client, const char *actor, 
                                struct bytes passphrase, struct keeper_made *ret_passphrase,
                                struct keeper_made *ret_pwdh, struct err_detail *detail)
 {
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     client_call_begin(&call, client, KEEPER_PASSPHRASE_SET);
     client_call_actor(&call, actor);
     writer_u32(&call.out, domain);
@@ -230,7 +230,7 @@ enum err keeper_passphrase_check(struct keeper_client *client, const char *actor
                                  const struct keeper_pwhash *pwhash, struct bytes passphrase,
                                  struct err_detail *detail)
 {
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     client_call_begin(&call, client, KEEPER_PASSPHRASE_CHECK);
     client_call_actor(&call, actor);
     message_put_row(&call.out, &row);
@@ -243,7 +243,7 @@ enum err keeper_sign_certificate(struct keeper_client *client, const char *actor
                                  const uint8_t digest[32], const char *what, struct buf *signature,
                                  struct err_detail *detail)
 {
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     client_call_begin(&call, client, KEEPER_SIGN_CERTIFICATE);
     client_call_actor(&call, actor);
     writer_bytes16(&call.out, bytes_str(what));
@@ -258,7 +258,7 @@ enum err keeper_sign_certificate(struct keeper_client *client, const char *actor
 enum err keeper_sign_audit(struct keeper_client *client, const char *actor,
                            struct err_detail *detail)
 {
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     client_call_begin(&call, client, KEEPER_SIGN_AUDIT);
     client_call_actor(&call, actor);
     return client_call_run_empty(&call, detail);
@@ -267,7 +267,7 @@ enum err keeper_sign_audit(struct keeper_client *client, const char *actor,
 enum err keeper_public(struct keeper_client *client, enum keeper_key key, struct buf *spki,
                        uint8_t ret_key_id[20], struct err_detail *detail)
 {
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     client_call_begin(&call, client, KEEPER_PUBLIC);
     writer_u8(&call.out, (uint8_t)key);
     TRY(client_call_run(&call, detail));
@@ -290,7 +290,7 @@ enum err keeper_note(struct keeper_client *client, const char *actor, const char
 enum err keeper_note_event(struct keeper_client *client, const char *actor,
                            const struct keeper_note *note, struct err_detail *detail)
 {
-    struct client_call call;
+    AUTO(client_call_done) struct client_call call = {0};
     client_call_begin(&call, client, KEEPER_NOTE);
     client_call_actor(&call, actor);
     writer_u16(&call.out, note->kind);

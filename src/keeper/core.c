@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "keeper/call.h"
+#include "crypto/hash.h"
 #include "keeper/job.h"
+#include "keeper/object.h"
+#include "keeper/stream.h"
 
 static const struct {
     core_verb_fn *fn;
@@ -44,6 +46,21 @@ static const struct {
     [KEEPER_PUBLIC] = {verb_public, 0, 0},
     [KEEPER_NOTE] = {verb_note, 0, 0},
     [KEEPER_EXPECT] = {verb_expect, 0, 0},
+    [KEEPER_OBJECT_GENERATE] = {verb_object_generate, AUDIT_OBJECT_CREATE, 0},
+    [KEEPER_OBJECT_PAIR] = {verb_object_pair, AUDIT_OBJECT_CREATE, 0},
+    [KEEPER_OBJECT_SEAL] = {verb_object_seal, AUDIT_OBJECT_REGISTER, 0},
+    [KEEPER_OBJECT_RELEASE] = {verb_object_release, AUDIT_OBJECT_RELEASE, 0},
+    [KEEPER_OBJECT_USE] = {verb_object_use, AUDIT_OBJECT_USE, 0},
+    [KEEPER_OBJECT_DIGEST] = {verb_object_digest, AUDIT_OBJECT_USE, 0},
+    [KEEPER_OBJECT_REFLAG] = {verb_object_reflag, AUDIT_OBJECT_FLAGS, 0},
+    [KEEPER_OBJECT_RESEAL] = {verb_object_reseal, AUDIT_RESEAL, KEEPER_RESEAL_MAX},
+    [KEEPER_OBJECT_DESTROY] = {verb_object_destroy, AUDIT_OBJECT_DESTROY, 0},
+    [KEEPER_RANDOM] = {verb_random, 0, 0},
+    [KEEPER_RANDOM_SEED] = {verb_random_seed, AUDIT_RANDOM_SEED, 0},
+    [KEEPER_STREAM_BEGIN] = {verb_stream_begin, AUDIT_OBJECT_USE, 0},
+    [KEEPER_STREAM_UPDATE] = {verb_stream_update, 0, 0},
+    [KEEPER_STREAM_END] = {verb_stream_end, AUDIT_OBJECT_USE, 0},
+    [KEEPER_STREAM_DROP] = {verb_stream_drop, 0, 0},
 };
 
 enum err core_new(const struct core_config *config, struct core **ret_core)
@@ -62,6 +79,10 @@ enum err core_new(const struct core_config *config, struct core **ret_core)
     TRY(domains_new(&core->domains));
     TRY(sessions_init(&core->sessions, config->conns));
     TRY(secret_new(KEEPER_MESSAGE_MAX, &core->scratch));
+    for (unsigned i = 0; i < OBJECT_ROOMS; i++)
+        TRY(secret_new(SEAL_OBJECT_HEADER + KEEPER_OBJECT_MAX, &core->rooms[i]));
+    TRY(hash_new(&core->hash));
+    TRY(streams_new(config->conns, &config->token, &core->streams));
     TRY(job_queue_new(&core->finished));
     *ret_core = TAKE(core);
     return ERR_OK;
@@ -75,6 +96,11 @@ void core_free(struct core *core)
     sessions_done(&core->sessions);
     domains_free(core->domains);
     secret_free(core->scratch);
+    for (unsigned i = 0; i < OBJECT_ROOMS; i++)
+        secret_free(core->rooms[i]);
+    buf_done(&core->work);
+    streams_free(core->streams);
+    hash_free(core->hash);
     free(core->jobs);
     free(core);
 }
@@ -89,7 +115,10 @@ enum err core_record(struct core *core, const struct audit_event *event)
 {
     TRY(audit_append(core->config.audit, event));
     core->counters.records++;
-    if (event->kind != AUDIT_RELEASE || event->purpose != KEEPER_DIAMETER)
+    bool read = event->kind == AUDIT_RELEASE
+                    ? event->purpose == KEEPER_DIAMETER
+                    : event->kind == AUDIT_OBJECT_RELEASE || event->kind == AUDIT_OBJECT_USE;
+    if (!read)
         core->durable_needed = true;
     return ERR_OK;
 }
@@ -178,13 +207,15 @@ static void conclude(struct core_call *call, enum err err)
     message_put_head(&head, call->head.verb | KEEPER_ANSWER, ERR_OK, call->head.id);
 }
 
-bool core_request(struct core *core, unsigned conn, struct bytes request, struct writer *out)
+bool core_request(struct core *core, unsigned conn, struct bytes request, bool bundled,
+                  struct writer *out)
 {
     struct core_call call = {.core = core,
                              .conn = conn,
                              .in = reader_of(request),
                              .out = out,
-                             .now_ns = clock_mono_ns()};
+                             .now_ns = clock_mono_ns(),
+                             .bundled = bundled};
     out->len = 0;
     out->err = ERR_OK;
     if (writer_reserve(out, KEEPER_HEAD_SIZE) == NULL)
@@ -206,6 +237,7 @@ bool core_request(struct core *core, unsigned conn, struct bytes request, struct
     }
     call.event.kind = verbs[call.head.verb].kind;
     err = verbs[call.head.verb].fn(&call);
+    core_wipe_rooms(core);
     if (err == ERR_OK && call.later)
         return false;
     conclude(&call, err);
@@ -220,6 +252,11 @@ struct core_job *core_job_take(struct core *core)
 unsigned core_job_conn(const struct core_job *job)
 {
     return job->conn;
+}
+
+bool core_job_bundled(const struct core_job *job)
+{
+    return job->bundled;
 }
 
 void core_job_finish(struct core *core, struct core_job *job, struct writer *out)
@@ -237,6 +274,7 @@ void core_job_finish(struct core *core, struct core_job *job, struct writer *out
         enum err err = job->err;
         if (err == ERR_OK)
             err = job->finish(&call, job);
+        core_wipe_rooms(core);
         conclude(&call, err);
     }
     core->jobs[job->conn == CORE_CONN_NONE ? core->config.conns : job->conn]--;
@@ -251,17 +289,19 @@ unsigned core_jobs(const struct core *core, unsigned conn)
 void core_conn_closed(struct core *core, unsigned conn)
 {
     sessions_close(&core->sessions, conn);
+    streams_close(core->streams, conn);
 }
 
 void core_drop_sessions(struct core *core)
 {
     for (unsigned conn = 0; conn < core->config.conns; conn++)
-        sessions_close(&core->sessions, conn);
+        core_conn_closed(core, conn);
 }
 
 void core_tick(struct core *core)
 {
     sessions_expire(&core->sessions, clock_mono_ns());
+    streams_expire(core->streams, clock_mono_ns());
     refusals_flush(core);
     if (audit_sign_due(core->config.audit, clock_now_us()))
         core_sign_head(core);

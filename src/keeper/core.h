@@ -13,7 +13,7 @@
  * jobs. */
 struct core;
 
-#define CORE_JOBS_MAX 4 /* slow operations of one connection at a time */
+#define CORE_JOBS_MAX KEEPER_CALLS_MAX /* slow operations of one connection at a time */
 
 struct core_config {
     struct keeper_token token;
@@ -32,8 +32,9 @@ void core_free(struct core *core);
 void core_freep(struct core **core);
 
 /* One request of connection `conn`. True: the answer is in `out` (which has room for
- * KEEPER_MESSAGE_MAX). False: it comes with a job. Whatever came, nothing but an answer follows. */
-MUST_CHECK bool core_request(struct core *core, unsigned conn, struct bytes request,
+ * KEEPER_MESSAGE_MAX). False: it comes with a job. Whatever came, nothing but an answer follows.
+ * `bundled` is what core_job_bundled tells of the job. */
+MUST_CHECK bool core_request(struct core *core, unsigned conn, struct bytes request, bool bundled,
                              struct writer *out);
 
 /* Finished jobs, in order of finishing; NULL: none. */
@@ -41,6 +42,7 @@ struct core_job;
 struct core_job *core_job_take(struct core *core);
 #define CORE_CONN_NONE UINT32_MAX /* a job of the keeper itself, which has no answer */
 unsigned core_job_conn(const struct core_job *job);
+bool core_job_bundled(const struct core_job *job);
 /* Append its record, write its answer, free it. */
 void core_job_finish(struct core *core, struct core_job *job, struct writer *out);
 /* Under way or finished and not taken. */

@@ -309,3 +309,26 @@ enum err domains_open(struct domains *domains, const struct keeper_row *row, str
         return ERR_NOT_FOUND;
     return seal_open(key, row, sealed, to, ret_len);
 }
+
+enum err domains_seal_object(struct domains *domains, const struct keeper_row *row,
+                             struct bytes plain, uint8_t *to)
+{
+    struct domain *domain = domains_find(domains, row->domain);
+    if (domain == NULL)
+        return ERR_NOT_FOUND;
+    return seal_object_close(domain_key(domain, 0), row, plain, to);
+}
+
+enum err domains_open_object(struct domains *domains, const struct keeper_row *row,
+                             struct bytes sealed, uint8_t *to, size_t *ret_len)
+{
+    struct domain *domain = domains_find(domains, row->domain);
+    if (domain == NULL)
+        return ERR_NOT_FOUND;
+    uint16_t version = 0;
+    TRY(seal_object_version(sealed, &version));
+    struct seal_key *key = domain_key(domain, version);
+    if (key == NULL)
+        return ERR_NOT_FOUND;
+    return seal_object_open(key, row, sealed, to, ret_len);
+}

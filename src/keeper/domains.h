@@ -47,3 +47,8 @@ MUST_CHECK enum err domains_seal(struct domains *domains, const struct keeper_ro
  * domain or version isn't loaded, ERR_SEAL. */
 MUST_CHECK enum err domains_open(struct domains *domains, const struct keeper_row *row,
                                  struct bytes sealed, uint8_t *to, size_t *ret_len);
+/* The same for records of table OBJECT (seal.h). */
+MUST_CHECK enum err domains_seal_object(struct domains *domains, const struct keeper_row *row,
+                                        struct bytes plain, uint8_t *to);
+MUST_CHECK enum err domains_open_object(struct domains *domains, const struct keeper_row *row,
+                                        struct bytes sealed, uint8_t *to, size_t *ret_len);

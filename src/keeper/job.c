@@ -71,6 +71,7 @@ enum err job_new(struct core_call *call, size_t size, struct core_job **ret_job)
     TRY(job_new_own(call->core, size, &job));
     job->conn = call->conn;
     job->head = call->head;
+    job->bundled = call->bundled;
     job->event = call->event;
     /* The request's memory is used again by the time the job is finished. */
     size_t len = call->event.actor.len <= sizeof job->actor ? call->event.actor.len : 0;

@@ -65,9 +65,10 @@ uint16_t seal_key_version(const struct seal_key *key)
     return key->version;
 }
 
-static void aad_fill(uint8_t aad[AAD_SIZE], uint16_t version, const struct keeper_row *row)
+static void aad_fill(uint8_t aad[AAD_SIZE], uint8_t format, uint16_t version,
+                     const struct keeper_row *row)
 {
-    aad[0] = SEAL_FORMAT;
+    aad[0] = format;
     be16_store(aad + 1, version);
     be32_store(aad + 3, row->domain);
     aad[7] = row->table;
@@ -82,10 +83,15 @@ static bool length_ok(uint8_t table, size_t len)
                      : table == KEEPER_PEER_SECRET && len > 0 && len <= KEEPER_KEY_MAX;
 }
 
-enum err seal_version(struct bytes sealed, uint16_t *ret_version)
+static bool object_length_ok(uint8_t table, size_t len)
 {
-    if (sealed.len <= KEEPER_SEALED_OVERHEAD || sealed.len > KEEPER_SEALED_MAX ||
-        sealed.data[0] != SEAL_FORMAT)
+    return table == KEEPER_OBJECT && len > SEAL_OBJECT_HEADER &&
+           len <= SEAL_OBJECT_HEADER + KEEPER_OBJECT_MAX;
+}
+
+static enum err version_of(struct bytes sealed, uint8_t format, size_t max, uint16_t *ret_version)
+{
+    if (sealed.len <= KEEPER_SEALED_OVERHEAD || sealed.len > max || sealed.data[0] != format)
         return ERR_SEAL;
     uint16_t version = be16_load(sealed.data + 1);
     if (version == 0)
@@ -94,21 +100,47 @@ enum err seal_version(struct bytes sealed, uint16_t *ret_version)
     return ERR_OK;
 }
 
+enum err seal_version(struct bytes sealed, uint16_t *ret_version)
+{
+    return version_of(sealed, SEAL_FORMAT, KEEPER_SEALED_MAX, ret_version);
+}
+
+enum err seal_object_version(struct bytes sealed, uint16_t *ret_version)
+{
+    return version_of(sealed, SEAL_FORMAT_OBJECT, KEEPER_OBJECT_SEALED_MAX, ret_version);
+}
+
+static enum err close_as(struct seal_key *key, uint8_t format, const struct keeper_row *row,
+                         struct bytes plain, uint8_t *to)
+{
+    uint8_t aad[AAD_SIZE];
+    aad_fill(aad, format, key->version, row);
+    uint8_t nonce[CMAC_SIZE];
+    struct bytes parts[] = {bytes_of(aad + IDENTITY_AT, IDENTITY_SIZE), plain};
+    TRY(cmac_parts(key->nonce, parts, ARRAY_LEN(parts), nonce));
+    memcpy(to, aad, IDENTITY_AT);
+    memcpy(to + IDENTITY_AT, nonce, AEAD_NONCE_SIZE);
+    return aead_seal(key->aead, nonce, BYTES(aad), plain, to + CIPHER_AT,
+                     to + CIPHER_AT + plain.len);
+}
+
+static enum err open_as(struct seal_key *key, uint8_t format, const struct keeper_row *row,
+                        struct bytes sealed, uint8_t *to)
+{
+    size_t len = sealed.len - KEEPER_SEALED_OVERHEAD;
+    uint8_t aad[AAD_SIZE];
+    aad_fill(aad, format, key->version, row);
+    return aead_open(key->aead, sealed.data + IDENTITY_AT, BYTES(aad),
+                     bytes_of(sealed.data + CIPHER_AT, len), sealed.data + CIPHER_AT + len, to);
+}
+
 enum err seal_close(struct seal_key *key, const struct keeper_row *row, struct bytes plain,
                     struct keeper_sealed *ret_sealed)
 {
     if (!length_ok(row->table, plain.len))
         return ERR_ARGUMENT;
-    uint8_t aad[AAD_SIZE];
-    aad_fill(aad, key->version, row);
-    uint8_t nonce[CMAC_SIZE];
-    struct bytes parts[] = {bytes_of(aad + IDENTITY_AT, IDENTITY_SIZE), plain};
-    TRY(cmac_parts(key->nonce, parts, ARRAY_LEN(parts), nonce));
     struct keeper_sealed sealed = {.len = (uint8_t)(plain.len + KEEPER_SEALED_OVERHEAD)};
-    memcpy(sealed.data, aad, IDENTITY_AT);
-    memcpy(sealed.data + IDENTITY_AT, nonce, AEAD_NONCE_SIZE);
-    TRY(aead_seal(key->aead, nonce, BYTES(aad), plain, sealed.data + CIPHER_AT,
-                  sealed.data + CIPHER_AT + plain.len));
+    TRY(close_as(key, SEAL_FORMAT, row, plain, sealed.data));
     *ret_sealed = sealed;
     return ERR_OK;
 }
@@ -121,10 +153,28 @@ enum err seal_open(struct seal_key *key, const struct keeper_row *row, struct by
     size_t len = sealed.len - KEEPER_SEALED_OVERHEAD;
     if (version != key->version || !length_ok(row->table, len))
         return ERR_SEAL;
-    uint8_t aad[AAD_SIZE];
-    aad_fill(aad, version, row);
-    TRY(aead_open(key->aead, sealed.data + IDENTITY_AT, BYTES(aad),
-                  bytes_of(sealed.data + CIPHER_AT, len), sealed.data + CIPHER_AT + len, to));
+    TRY(open_as(key, SEAL_FORMAT, row, sealed, to));
+    *ret_len = len;
+    return ERR_OK;
+}
+
+enum err seal_object_close(struct seal_key *key, const struct keeper_row *row, struct bytes plain,
+                           uint8_t *to)
+{
+    if (!object_length_ok(row->table, plain.len))
+        return ERR_ARGUMENT;
+    return close_as(key, SEAL_FORMAT_OBJECT, row, plain, to);
+}
+
+enum err seal_object_open(struct seal_key *key, const struct keeper_row *row, struct bytes sealed,
+                          uint8_t *to, size_t *ret_len)
+{
+    uint16_t version = 0;
+    TRY(seal_object_version(sealed, &version));
+    size_t len = sealed.len - KEEPER_SEALED_OVERHEAD;
+    if (version != key->version || !object_length_ok(row->table, len))
+        return ERR_SEAL;
+    TRY(open_as(key, SEAL_FORMAT_OBJECT, row, sealed, to));
     *ret_len = len;
     return ERR_OK;
 }

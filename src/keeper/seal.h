@@ -18,6 +18,13 @@
 #define SEAL_DOMAIN_KEY 32
 #define SEAL_PRINT_KEY  16
 
+/* A record of table OBJECT has format 2 and any length; else it is the same. Its plaintext is a
+ * header of SEAL_OBJECT_HEADER bytes (keeper/object.h) and the key. Since the format is part of the
+ * associated data and the table of the nonce, neither passes for the other. */
+#define SEAL_FORMAT_OBJECT 2
+#define SEAL_OBJECT_HEADER 14
+_Static_assert(KEEPER_OBJECT_OVERHEAD == KEEPER_SEALED_OVERHEAD + SEAL_OBJECT_HEADER, "types.h");
+
 /* Contexts of one version of a domain's key, prepared once. One thread. */
 struct seal_key;
 
@@ -35,6 +42,14 @@ MUST_CHECK enum err seal_close(struct seal_key *key, const struct keeper_row *ro
 /* `to` has room for KEEPER_KEY_MAX. ERR_SEAL. */
 MUST_CHECK enum err seal_open(struct seal_key *key, const struct keeper_row *row,
                               struct bytes sealed, uint8_t *to, size_t *ret_len);
+
+MUST_CHECK enum err seal_object_version(struct bytes sealed, uint16_t *ret_version);
+/* `to` has room for plain.len + KEEPER_SEALED_OVERHEAD. */
+MUST_CHECK enum err seal_object_close(struct seal_key *key, const struct keeper_row *row,
+                                      struct bytes plain, uint8_t *to);
+/* `to` has room for SEAL_OBJECT_HEADER + KEEPER_OBJECT_MAX. ERR_SEAL. */
+MUST_CHECK enum err seal_object_open(struct seal_key *key, const struct keeper_row *row,
+                                     struct bytes sealed, uint8_t *to, size_t *ret_len);
 
 /* Fingerprints, under a key of SEAL_PRINT_KEY bytes that stays with the domain when its key is
  * rotated: the first 8 bytes of AES-128-CMAC over u32 domain | u8 table | u64 row | key. For the

@@ -10,17 +10,17 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "keeper/bundle.h"
 #include "keeper/control.h"
 #include "keeper/core.h"
 #include "keeper/server_conn.h"
 
-#define MESSAGES_PER_CYCLE 8 /* of one connection: nobody waits long for the disk */
+#define MESSAGES_PER_CYCLE 48 /* of one connection: nobody waits long for the disk */
 #define TICK_NS            ((uint64_t)1000000000)
 #define ALIVE_NS           ((uint64_t)5000000000)
 #define BUFFERED_NS        ((uint64_t)80000000) /* under the promised 100 ms */
 #define EVENTS_MAX         64
 #define WORKERS_DEFAULT    2
-#define WORKERS_QUEUE      256
 
 /* What epoll gives back beside the number of a connection. */
 #define TAG_CONTROL UINT32_MAX
@@ -38,6 +38,7 @@ struct keeper_server {
     struct audit *audit;
     struct answer_pool pool;
     struct secret *in;
+    struct secret *one; /* answer on its way into a bundle */
     bool buffered;
     bool spare_asked;
     bool stop; /* the main thread's */
@@ -103,9 +104,12 @@ static enum err server_init(struct keeper_server *server, const struct keeper_se
     if (server->epoll < 0 || server->wake < 0)
         return ERR_IO;
     TRY(secret_new(KEEPER_MESSAGE_MAX, &server->in));
+    TRY(secret_new(KEEPER_MESSAGE_MAX, &server->one));
     TRY(answer_pool_init(&server->pool, (size_t)server->conn_count * CONN_ANSWERS_MAX + 1));
     unsigned threads = config->workers != 0 ? config->workers : WORKERS_DEFAULT;
-    TRY(workers_new(threads, WORKERS_QUEUE, &server->workers));
+    /* one more for each: a job of the keeper itself, and luck */
+    unsigned jobs = (server->conn_count + 1) * (KEEPER_CALLS_MAX + 1);
+    TRY(workers_new(threads, jobs, &server->workers));
     struct core_config core = {.token = config->token,
                                .policy = config->policy,
                                .audit = config->audit,
@@ -169,6 +173,7 @@ void keeper_server_free(struct keeper_server *server)
     free(server->conns);
     answer_pool_done(&server->pool);
     secret_free(server->in);
+    secret_free(server->one);
     file_closep(&server->epoll);
     file_closep(&server->wake);
     free(server);
@@ -193,13 +198,69 @@ static void close_conn(struct keeper_server *server, unsigned number)
     }
 }
 
-/* Answers that are queued and those of jobs under way fill the same places. */
+/* Jobs under way have their places beside. */
 static bool may_read(const struct keeper_server *server, unsigned number)
 {
-    return server->conns[number].count + core_jobs(server->core, number) < CONN_ANSWERS_MAX;
+    return server->conns[number].count < CONN_ANSWERS_MAX;
 }
 
-/* One request; false where nothing more is to be read now. */
+static void no_memory(struct keeper_server *server, unsigned number)
+{
+    log_error("keeper: no locked memory for an answer; hint: raise LimitMEMLOCK=");
+    close_conn(server, number);
+}
+
+static bool answer_plain(struct keeper_server *server, unsigned number, struct bytes request)
+{
+    struct secret *buf = answer_take(&server->pool);
+    if (buf == NULL) {
+        no_memory(server, number);
+        return false;
+    }
+    struct writer out = writer_of(secret_data(buf), KEEPER_MESSAGE_MAX);
+    if (core_request(server->core, number, request, false, &out))
+        conn_queue(&server->conns[number], buf, out.len);
+    else
+        answer_give(&server->pool, buf, out.len);
+    return true;
+}
+
+/* `one` into the connection's bundle. */
+static bool gather(struct keeper_server *server, unsigned number, size_t len)
+{
+    uint8_t *one = secret_data(server->one);
+    enum err err = conn_gather(&server->conns[number], &server->pool, bytes_of(one, len));
+    explicit_bzero(one, len);
+    if (err != ERR_OK)
+        no_memory(server, number);
+    return err == ERR_OK;
+}
+
+/* All of a bundle, or where it is none that an honest client sends, the one refusal of it. */
+static bool answer_bundle(struct keeper_server *server, unsigned number, struct bytes packet)
+{
+    struct reader ahead = reader_of(packet);
+    unsigned count = message_get_head(&ahead).count;
+    struct reader r = ahead;
+    for (unsigned i = 0; i < count && ahead.err == ERR_OK; i++)
+        (void)bundle_next(&ahead);
+    if (reader_end(&ahead) != ERR_OK || count == 0 || count > KEEPER_BUNDLE_MAX)
+        return answer_plain(server, number, packet);
+    for (unsigned i = 0; i < count; i++) {
+        struct bytes request = bundle_next(&r);
+        struct writer out = writer_of(secret_data(server->one), KEEPER_MESSAGE_MAX);
+        bool ready = true;
+        if (may_read(server, number))
+            ready = core_request(server->core, number, request, true, &out);
+        else /* small requests with large answers: only a hostile engine's */
+            core_error_answer(request, ERR_BUSY, &out);
+        if (ready && !gather(server, number, out.len))
+            return false;
+    }
+    return true;
+}
+
+/* One packet; false where nothing more is to be read now. */
 static bool read_one(struct keeper_server *server, unsigned number)
 {
     struct conn *conn = &server->conns[number];
@@ -213,21 +274,13 @@ static bool read_one(struct keeper_server *server, unsigned number)
         close_conn(server, number);
         return false;
     }
-    struct secret *buf = answer_take(&server->pool);
-    if (buf == NULL) {
-        log_error("keeper: no locked memory for an answer; hint: raise LimitMEMLOCK=");
-        close_conn(server, number);
-        return false;
-    }
     /* One that is too long is refused like one that is empty. */
     size_t len = got <= KEEPER_MESSAGE_MAX ? (size_t)got : 0;
-    struct writer out = writer_of(secret_data(buf), KEEPER_MESSAGE_MAX);
-    if (core_request(server->core, number, bytes_of(in, len), &out))
-        conn_queue(conn, buf, out.len);
-    else
-        answer_give(&server->pool, buf, out.len);
-    explicit_bzero(in, len != 0 ? len : KEEPER_MESSAGE_MAX);
-    return true;
+    struct bytes packet = bytes_of(in, len);
+    bool more = bundle_is(packet, KEEPER_BUNDLE) ? answer_bundle(server, number, packet)
+                                                 : answer_plain(server, number, packet);
+    explicit_bzero(secret_data(server->in), len != 0 ? len : KEEPER_MESSAGE_MAX);
+    return more;
 }
 
 static void read_conn(struct keeper_server *server, unsigned number)
@@ -237,23 +290,42 @@ static void read_conn(struct keeper_server *server, unsigned number)
             return;
 }
 
+static void finish_plain(struct keeper_server *server, struct core_job *job)
+{
+    unsigned number = core_job_conn(job);
+    struct secret *buf = answer_take(&server->pool);
+    uint8_t refuse[KEEPER_HEAD_SIZE + 2 + 4 + KEEPER_ERROR_TEXT];
+    struct writer out = buf != NULL ? writer_of(secret_data(buf), KEEPER_MESSAGE_MAX)
+                                    : writer_of(refuse, sizeof refuse);
+    core_job_finish(server->core, job, &out);
+    bool wanted = number != CORE_CONN_NONE && server->conns[number].fd >= 0;
+    if (buf == NULL && wanted)
+        close_conn(server, number);
+    else if (buf != NULL && wanted)
+        conn_queue(&server->conns[number], buf, out.len);
+    else if (buf != NULL)
+        answer_give(&server->pool, buf, out.len);
+}
+
+static void finish_bundled(struct keeper_server *server, struct core_job *job)
+{
+    unsigned number = core_job_conn(job);
+    struct writer out = writer_of(secret_data(server->one), KEEPER_MESSAGE_MAX);
+    core_job_finish(server->core, job, &out);
+    if (server->conns[number].fd >= 0)
+        (void)gather(server, number, out.len);
+    else
+        explicit_bzero(out.buf, out.len);
+}
+
 static void finish_jobs(struct keeper_server *server)
 {
     struct core_job *job;
     while ((job = core_job_take(server->core)) != NULL) {
-        unsigned number = core_job_conn(job);
-        struct secret *buf = answer_take(&server->pool);
-        uint8_t refuse[KEEPER_HEAD_SIZE + 2 + 4 + KEEPER_ERROR_TEXT];
-        struct writer out = buf != NULL ? writer_of(secret_data(buf), KEEPER_MESSAGE_MAX)
-                                        : writer_of(refuse, sizeof refuse);
-        core_job_finish(server->core, job, &out);
-        bool wanted = number != CORE_CONN_NONE && server->conns[number].fd >= 0;
-        if (buf == NULL && wanted)
-            close_conn(server, number);
-        else if (buf != NULL && wanted)
-            conn_queue(&server->conns[number], buf, out.len);
-        else if (buf != NULL)
-            answer_give(&server->pool, buf, out.len);
+        if (core_job_bundled(job))
+            finish_bundled(server, job);
+        else
+            finish_plain(server, job);
     }
 }
 
@@ -316,6 +388,36 @@ static void tick(struct keeper_server *server, uint64_t now)
         server->alive_ns = now + ALIVE_NS;
 }
 
+/* Each answer of it becomes an error; there is room, since so many errors are less than a packet.
+ */
+static void withdraw_bundle(struct keeper_server *server, struct answer *answer, enum err err)
+{
+    struct bytes packet = bytes_of(secret_data(answer->buf), answer->len);
+    struct reader r = reader_of(packet);
+    (void)message_get_head(&r);
+    struct writer errors = writer_of(secret_data(server->one), KEEPER_MESSAGE_MAX);
+    message_put_head(&errors, KEEPER_BUNDLE | KEEPER_ANSWER, (uint16_t)answer->bundled, 0);
+    for (unsigned i = 0; i < answer->bundled; i++) {
+        uint8_t room[KEEPER_HEAD_SIZE + 2 + 4];
+        struct writer one = writer_of(room, sizeof room);
+        core_error_answer(bundle_next(&r), err, &one);
+        writer_bytes32(&errors, writer_view(&one));
+    }
+    explicit_bzero(secret_data(answer->buf), answer->len);
+    memcpy(secret_data(answer->buf), errors.buf, errors.len);
+    answer->len = errors.len;
+}
+
+static void withdraw_plain(struct answer *answer, enum err err)
+{
+    uint8_t head[KEEPER_HEAD_SIZE];
+    memcpy(head, secret_data(answer->buf), sizeof head);
+    explicit_bzero(secret_data(answer->buf), answer->len);
+    struct writer out = writer_of(secret_data(answer->buf), KEEPER_MESSAGE_MAX);
+    core_error_answer(BYTES(head), err, &out);
+    answer->len = out.len;
+}
+
 /* The records of this cycle are not durable and never will be: what was answered becomes an error.
  */
 static void withdraw(struct keeper_server *server, enum err err)
@@ -323,13 +425,11 @@ static void withdraw(struct keeper_server *server, enum err err)
     for (unsigned i = 0; i < server->conn_count; i++) {
         struct conn *conn = &server->conns[i];
         for (unsigned k = conn->count - conn->fresh; k < conn->count; k++) {
-            struct answer *answer = &conn->answers[(conn->first + k) % CONN_ANSWERS_MAX];
-            uint8_t head[KEEPER_HEAD_SIZE];
-            memcpy(head, secret_data(answer->buf), sizeof head);
-            explicit_bzero(secret_data(answer->buf), answer->len);
-            struct writer out = writer_of(secret_data(answer->buf), KEEPER_MESSAGE_MAX);
-            core_error_answer(BYTES(head), err, &out);
-            answer->len = out.len;
+            struct answer *answer = conn_answer(conn, k);
+            if (answer->bundled != 0)
+                withdraw_bundle(server, answer, err);
+            else
+                withdraw_plain(answer, err);
         }
     }
     core_drop_sessions(server->core);

@@ -6,6 +6,7 @@
 #include "hsm/object.h"
 #include "hsm/rsa.h"
 #include "hsm/wrap.h"
+#include "keeper/token_object.h"
 
 struct keeper_token_hsm {
     struct hsm *hsm; /* borrowed */
@@ -123,6 +124,15 @@ struct keeper_token keeper_token_of(struct keeper_token_hsm *token)
                                                 .oaep_decrypt = token_oaep_decrypt,
                                                 .random = token_random,
                                                 .public_key = token_public,
-                                                .status = token_status};
+                                                .status = token_status,
+                                                .object_generate = token_object_generate,
+                                                .object_store = token_object_store,
+                                                .object_release = token_object_release,
+                                                .object_use = token_object_use,
+                                                .stream_begin = token_stream_begin,
+                                                .stream_update = token_stream_update,
+                                                .stream_end = token_stream_end,
+                                                .stream_free = token_stream_free,
+                                                .object_destroy = token_object_destroy};
     return (struct keeper_token){&ops, token};
 }

@@ -81,6 +81,9 @@ enum keeper_object_flag {
     KEEPER_IN_TOKEN = 4,   /* lives and works in the HSM */
 };
 
+#define KEEPER_STREAMS_MAX 256 /* of one connection */
+#define KEEPER_CALLS_MAX   128 /* of one connection under way, in bundles */
+
 /* What one message takes. */
 #define KEEPER_MESSAGE_MAX      65536
 #define KEEPER_RELEASE_MAX      1024  /* rows */
@@ -90,6 +93,8 @@ enum keeper_object_flag {
 #define KEEPER_IMPORT_CHUNK_MAX 30000 /* bytes of ciphertext */
 #define KEEPER_MAC_CHUNK_MAX    60000 /* bytes */
 #define KEEPER_GWFILE_MAX       4096  /* bytes of a gateway key file */
+#define KEEPER_BUNDLE_MAX       256   /* requests in a bundle */
+#define KEEPER_RANDOM_MAX       32768 /* bytes, given or taken */
 
 /* A key as the store keeps it. */
 struct keeper_sealed {

@@ -115,6 +115,92 @@ static void fake_status(void *ctx, struct keeper_token_status *ret_status)
                    (unsigned)fake->calls);
 }
 
+static enum err fake_object_generate(void *ctx, struct keeper_token_object *object,
+                                     struct buf *spki, uint8_t ret_digest[32],
+                                     struct err_detail *detail)
+{
+    (void)ctx;
+    (void)object;
+    (void)spki;
+    (void)ret_digest;
+    return err_set(detail, ERR_TOKEN_UNABLE, "the fake token keeps no objects");
+}
+
+static enum err fake_object_store(void *ctx, const struct keeper_token_object *object,
+                                  struct bytes material, struct err_detail *detail)
+{
+    (void)ctx;
+    (void)object;
+    (void)material;
+    return err_set(detail, ERR_TOKEN_UNABLE, "the fake token keeps no objects");
+}
+
+static enum err fake_object_release(void *ctx, const struct keeper_token_object *object,
+                                    struct secret **ret_material, struct err_detail *detail)
+{
+    (void)ctx;
+    (void)object;
+    (void)ret_material;
+    return err_set(detail, ERR_TOKEN_UNABLE, "the fake token keeps no objects");
+}
+
+static enum err fake_object_use(void *ctx, const struct keeper_token_object *object,
+                                const struct crypto_input *input, struct crypto_output *output,
+                                struct err_detail *detail)
+{
+    (void)ctx;
+    (void)object;
+    (void)input;
+    (void)output;
+    return err_set(detail, ERR_TOKEN_UNABLE, "the fake token keeps no objects");
+}
+
+static enum err fake_stream_begin(void *ctx, const struct keeper_token_object *object,
+                                  const struct crypto_input *input, struct crypto_output *output,
+                                  void **ret_stream, struct err_detail *detail)
+{
+    (void)ctx;
+    (void)object;
+    (void)input;
+    (void)output;
+    (void)ret_stream;
+    return err_set(detail, ERR_TOKEN_UNABLE, "the fake token keeps no objects");
+}
+
+static enum err fake_stream_update(void *ctx, void *stream, struct bytes data, struct buf *to,
+                                   struct err_detail *detail)
+{
+    (void)ctx;
+    (void)stream;
+    (void)data;
+    (void)to;
+    return err_set(detail, ERR_TOKEN_UNABLE, "the fake token keeps no objects");
+}
+
+static enum err fake_stream_end(void *ctx, void *stream, struct bytes tag,
+                                struct crypto_output *output, struct err_detail *detail)
+{
+    (void)ctx;
+    (void)stream;
+    (void)tag;
+    (void)output;
+    return err_set(detail, ERR_TOKEN_UNABLE, "the fake token keeps no objects");
+}
+
+static void fake_stream_free(void *ctx, void *stream)
+{
+    (void)ctx;
+    (void)stream;
+}
+
+static enum err fake_object_destroy(void *ctx, const struct keeper_token_object *object,
+                                    struct err_detail *detail)
+{
+    (void)ctx;
+    (void)object;
+    return err_set(detail, ERR_TOKEN_UNABLE, "the fake token keeps no objects");
+}
+
 struct keeper_token fake_token_of(struct fake_token *fake)
 {
     static const struct keeper_token_ops ops = {.wrap = fake_wrap,
@@ -123,6 +209,15 @@ struct keeper_token fake_token_of(struct fake_token *fake)
                                                 .oaep_decrypt = fake_oaep_decrypt,
                                                 .random = fake_random,
                                                 .public_key = fake_public,
-                                                .status = fake_status};
+                                                .status = fake_status,
+                                                .object_generate = fake_object_generate,
+                                                .object_store = fake_object_store,
+                                                .object_release = fake_object_release,
+                                                .object_use = fake_object_use,
+                                                .stream_begin = fake_stream_begin,
+                                                .stream_update = fake_stream_update,
+                                                .stream_end = fake_stream_end,
+                                                .stream_free = fake_stream_free,
+                                                .object_destroy = fake_object_destroy};
     return (struct keeper_token){&ops, fake};
 }

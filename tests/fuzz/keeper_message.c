@@ -51,7 +51,7 @@ static void send_one(struct core *core, unsigned conn, struct bytes message)
 {
     static uint8_t room[KEEPER_MESSAGE_MAX];
     struct writer out = writer_of(room, sizeof room);
-    if (core_request(core, conn, message, &out)) {
+    if (core_request(core, conn, message, false, &out)) {
         check(&out, message.data, message.len);
         return;
     }
