@@ -58,10 +58,17 @@ class Table:
         enums = load("enums")
         self.enums, self.masks = enums["enum"], enums["mask"]
         self.attributes = load("attributes")["attribute"]
+        self.structures = load("structures")["structure"]
+        self.operations = load("operations")["operation"]
         self.check()
         self.enums.append({"name": "Tag", "values": self.tags, "tags": True})
 
     def check(self):
+        described = {row["name"] for row in self.structures} | {"Request Payload", "Response Payload"}
+        for row in self.tags:
+            kinds = [row.get("type")] if not isinstance(row.get("type"), list) else row["type"]
+            if "Structure" in kinds and row["name"] not in described:
+                fail(f"tag {row['name']}: no structure of that name")
         for rows, what in [(self.tags, "tags")] + [(e["values"], e["name"]) for e in self.enums + self.masks]:
             for key in (lambda r: r["value"], lambda r: wire_name(r["name"]), lambda r: c_words(r["name"])):
                 keys = [key(row) for row in rows]
@@ -221,6 +228,80 @@ def write_reasons(f, table):
     f.write(f"}};\nconst uint32_t kmip_reason_rows_count = {len(rows)};\n\n")
 
 
+# fields that are no tag: an attribute, an object, anything (enum kmip_field_any in src/kmip/codec/schema.h)
+ANY = {"@Attributes": 1, "@Object": 2, "@Any": 3}
+FIELD = re.compile(r"^(.*?)([?*+]?)(?: since (\d\.\d))?$")
+
+
+def c_field(text, tags, owner):
+    name, many, since = FIELD.match(text).groups()
+    if name not in tags and name not in ANY:
+        fail(f"{owner}: unknown field {name}")
+    row = dict(tags.get(name, {}))
+    if since:
+        row["since"] = since
+    number = row.get("value", ANY.get(name))
+    required = "true" if many in ("", "+") else "false"
+    repeats = "true" if many in ("*", "+") else "false"
+    return f"{{{number:#x}, {c_versions(row)}, {required}, {repeats}}}"
+
+
+def write_fields(f, name, rows, table):
+    """Arrays of fields, one for each different list; gives what a row says of its list."""
+    tags = {row["name"]: row for row in table.tags}
+    if len(rows) > 32:
+        fail(f"{name}: more than 32 fields")
+    if rows:
+        f.write(f"static const struct kmip_field {name}[] = {{\n")
+        for text in rows:
+            f.write(f"    {c_field(text, tags, name)},\n")
+        f.write("};\n")
+    return f"{{{name if rows else 'NULL'}, {len(rows)}, true}}"
+
+
+def write_structures(f, table):
+    numbers, places, rows = tag_numbers(table), {}, []
+    of = {}
+    for at, row in enumerate(table.structures):
+        name = f"fields_{at}"
+        unknown = "{NULL, 0, false}"
+        first = write_fields(f, name, row["fields"], table) if "fields" in row else unknown
+        second = first
+        if "fields2" in row:
+            second = write_fields(f, name + "_2", row["fields2"], table) if row["fields2"] else unknown
+        rows.append(f"    {{{numbers[row['name']]:#08x}, {{{first}, {second}}}}}, /* {row['name']} */\n")
+        if "of" in row:
+            of[row["of"]] = at
+        else:
+            places[numbers[row["name"]]] = at + 1
+    f.write("const struct kmip_structure_row kmip_structure_rows[] = {\n" + "".join(rows) + "};\n")
+    f.write(f"const struct kmip_structure_row *const kmip_request_item_row = "
+            f"&kmip_structure_rows[{of['Request Message']}];\n"
+            f"const struct kmip_structure_row *const kmip_response_item_row = "
+            f"&kmip_structure_rows[{of['Response Message']}];\n\n")
+    return places
+
+
+def write_operations(f, table):
+    numbers = enum_numbers(table, "Operation")
+    known = {row["name"]: row for enum in table.enums if enum["name"] == "Operation" for row in enum["values"]}
+    by = {"client": 1, "server": 2, "both": 3}
+    rows = []
+    for row in table.operations:
+        lists = []
+        for kind in ("request", "response"):
+            name = f"{kind}_{numbers[row['name']]}"
+            first = write_fields(f, name, row[kind], table)
+            second = write_fields(f, name + "_2", row[kind + "2"], table) if kind + "2" in row else first
+            lists.append(f"{{{first}, {second}}}")
+        rows.append((numbers[row["name"]], f"    {{{numbers[row['name']]:#x}, {c_versions(known[row['name']])}, "
+                     f"{by[row.get('by', 'client')]}, {c_string(row['name'])}, {', '.join(lists)}}},\n"))
+    if [number for number, _ in sorted(rows)] != list(range(1, len(numbers) + 1)):
+        fail("operations: one row for each, without gaps")
+    f.write("const struct kmip_operation_row kmip_operation_rows[] = {\n" + "".join(r for _, r in sorted(rows)) + "};\n")
+    f.write(f"const uint32_t kmip_operation_rows_count = {len(rows)};\n\n")
+
+
 def write_places(f, name, places):
     first, last = 0x420000, max(places)
     f.write(f"const uint16_t {name}[{last - first + 1}] = {{\n")
@@ -247,6 +328,8 @@ def write_tables(path, table):
         f.write(f"}};\nconst uint32_t kmip_tag_rows_count = {len(rows)};\n\n")
         write_places(f, "kmip_tag_places", {row["value"]: at + 1 for at, row in enumerate(rows)})
         write_places(f, "kmip_attribute_places", write_attributes(f, table))
+        write_places(f, "kmip_structure_places", write_structures(f, table))
+        write_operations(f, table)
         write_reasons(f, table)
         write_index(f, "kmip_tag_names", [wire_name(row["name"]) for row in rows])
         write_index(f, "kmip_tag_titles", [row["name"] for row in rows])

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kmip/codec/schema.h"
 #include "kmip/codec/table.h"
 
 /* What tools/gen_kmip.py writes, for table.c and its neighbours only. */
@@ -31,3 +32,11 @@ struct kmip_reason_row {
 
 extern const struct kmip_reason_row kmip_reason_rows[];
 extern const uint32_t kmip_reason_rows_count;
+
+extern const struct kmip_structure_row kmip_structure_rows[];
+extern const uint16_t kmip_structure_places[];
+extern const uint32_t kmip_structure_places_count;
+extern const struct kmip_structure_row *const kmip_request_item_row;
+extern const struct kmip_structure_row *const kmip_response_item_row;
+extern const struct kmip_operation_row kmip_operation_rows[];
+extern const uint32_t kmip_operation_rows_count;

@@ -1,0 +1,108 @@
+#include "kmip/codec/print.h"
+
+#include <inttypes.h>
+
+#include "kmip/codec/codec.h"
+#include "kmip/codec/value.h"
+
+struct printer {
+    bool offsets;
+    bool clear;
+    struct buf *out;
+    size_t at; /* offset in TTLV */
+};
+
+static enum err print_text(struct bytes text, struct buf *out)
+{
+    TRY(buf_append(out, bytes_str("\"")));
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = text.data[i];
+        if (c < 0x20 || c == 0x7f || c == '"' || c == '\\')
+            TRY(buf_printf(out, "\\x%02x", c));
+        else
+            TRY(buf_append(out, bytes_of(&text.data[i], 1)));
+    }
+    return buf_append(out, bytes_str("\""));
+}
+
+static bool has_bytes(const struct kmip_node *node)
+{
+    return node->type == KMIP_TEXT_STRING || node->type == KMIP_BYTE_STRING ||
+           node->type == KMIP_BIG_INTEGER;
+}
+
+static enum err print_value(const struct printer *p, const struct kmip_node *parent,
+                            const struct kmip_node *node)
+{
+    if (node->secret && !p->clear)
+        return has_bytes(node) ? buf_printf(p->out, " *** (%zu bytes)", node->bytes.len)
+                               : buf_append(p->out, bytes_str(" ***"));
+    TRY(buf_append(p->out, bytes_str(" ")));
+    if (node->type == KMIP_TEXT_STRING)
+        return print_text(node->bytes, p->out);
+    TRY(kmip_value_format(parent, node, '|', p->out));
+    if (node->type == KMIP_ENUMERATION)
+        return buf_printf(p->out, " (0x%08" PRIx32 ")", (uint32_t)node->num);
+    return has_bytes(node) ? buf_printf(p->out, " (%zu bytes)", node->bytes.len) : ERR_OK;
+}
+
+static enum err print_item(struct printer *p, const struct kmip_node *parent,
+                           const struct kmip_node *node, unsigned depth)
+{
+    char text[16];
+    if (p->offsets)
+        TRY(buf_printf(p->out, "%06zx  %06" PRIx32 " %02x  ", p->at, node->tag, node->type));
+    TRY(buf_printf(p->out, "%*s%s %s", (int)(2 * depth), "", kmip_tag_name(node->tag, text),
+                   kmip_type_name(node->type)));
+    p->at += 8;
+    if (node->type != KMIP_STRUCTURE) {
+        p->at += kmip_ttlv_len(node) - 8;
+        TRY(print_value(p, parent, node));
+        return buf_append(p->out, bytes_str("\n"));
+    }
+    TRY(buf_append(p->out, bytes_str("\n")));
+    for (const struct kmip_node *child = node->first; child != NULL; child = child->next)
+        TRY(print_item(p, node, child, depth + 1));
+    return ERR_OK;
+}
+
+enum err kmip_print(const struct kmip_node *root, bool offsets, bool clear, struct buf *out)
+{
+    struct printer p = {.offsets = offsets, .clear = clear, .out = out};
+    size_t before = out->len;
+    enum err err = print_item(&p, NULL, root, 0);
+    if (err != ERR_OK)
+        out->len = before;
+    return err;
+}
+
+static struct kmip_node *mask_value(struct kmip_build *b, struct kmip_node *parent,
+                                    const struct kmip_node *node)
+{
+    static const uint8_t zero[8];
+    switch ((enum kmip_type)node->type) {
+    case KMIP_TEXT_STRING: return kmip_put_text(b, parent, node->tag, "***");
+    case KMIP_BYTE_STRING:
+        return kmip_put_bytes(b, parent, node->tag, KMIP_BYTE_STRING, (struct bytes){0});
+    case KMIP_BIG_INTEGER:
+        return kmip_put_bytes(b, parent, node->tag, KMIP_BIG_INTEGER, BYTES(zero));
+    default: return kmip_put_num(b, parent, node->tag, (enum kmip_type)node->type, 0);
+    }
+}
+
+static struct kmip_node *masked(struct kmip_build *b, struct kmip_node *parent,
+                                const struct kmip_node *node)
+{
+    if (node->type != KMIP_STRUCTURE)
+        return node->secret ? mask_value(b, parent, node) : kmip_put_copy(b, parent, 0, node);
+    struct kmip_node *copy = kmip_put_struct(b, parent, node->tag);
+    for (const struct kmip_node *child = node->first; child != NULL && copy != NULL;
+         child = child->next)
+        masked(b, copy, child);
+    return copy;
+}
+
+struct kmip_node *kmip_masked(struct kmip_build *b, const struct kmip_node *root)
+{
+    return masked(b, NULL, root);
+}
