@@ -84,13 +84,16 @@ static bool value_holds(const struct vault_term *term, struct bytes value)
     return false;
 }
 
-static enum err prepare_term(struct locate *locate, const struct vault_term *term, uint32_t group,
-                             size_t limit, struct store_stmt **ret_stmt)
+/* The statement borrows `term` and `end`, which is filled here. */
+static enum err prepare_term(struct locate *locate, const struct vault_term *term,
+                             struct vault_key *end, uint32_t group, size_t limit,
+                             struct store_stmt **ret_stmt)
 {
     AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
-    struct vault_key end = term->to;
     bool ranged = term->compare == VAULT_RANGE ||
-                  (term->compare == VAULT_PREFIX && after_prefix(&term->key, &end));
+                  (term->compare == VAULT_PREFIX && after_prefix(&term->key, end));
+    if (term->compare == VAULT_RANGE)
+        *end = term->to;
     const char *sql = "SELECT object FROM object_key WHERE grp = ? AND attribute = ? AND "
                       "value >= ? LIMIT ?";
     if (term->compare == VAULT_EQUAL)
@@ -108,7 +111,7 @@ static enum err prepare_term(struct locate *locate, const struct vault_term *ter
     store_bind_i64(stmt, at++, term->key.attribute);
     store_bind_bytes(stmt, at++, bytes_of(term->key.value, term->key.len));
     if (ranged)
-        store_bind_bytes(stmt, at++, bytes_of(end.value, end.len));
+        store_bind_bytes(stmt, at++, bytes_of(end->value, end->len));
     store_bind_i64(stmt, at, (int64_t)limit);
     *ret_stmt = TAKE(stmt);
     return ERR_OK;
@@ -188,9 +191,10 @@ static enum err gather(struct locate *locate, const struct vault_term *term, siz
 {
     locate->ids_len = 0;
     for (unsigned g = 0; g < locate->eyes->count; g++) {
+        struct vault_key end;
         AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
         size_t room = limit + 1 - locate->ids_len;
-        TRY(prepare_term(locate, term, locate->eyes->groups[g], room, &stmt));
+        TRY(prepare_term(locate, term, &end, locate->eyes->groups[g], room, &stmt));
         for (;;) {
             bool row;
             TRY(store_step(stmt, &row, locate->detail));
@@ -254,14 +258,16 @@ struct streams {
     struct {
         struct store_stmt *stmt;
         uint64_t id; /* the row it stands on; 0: at its end */
+        struct vault_term term;
     } stream[STREAMS_MAX];
     size_t count;
 };
 
-static void streams_done(struct streams *streams)
+static void streams_freep(struct streams **streams)
 {
-    for (size_t i = 0; i < streams->count; i++)
-        store_stmt_free(streams->stream[i].stmt);
+    for (size_t i = 0; *streams != NULL && i < (*streams)->count; i++)
+        store_stmt_free((*streams)->stream[i].stmt);
+    free(*streams);
 }
 
 static enum err advance(struct locate *locate, struct streams *streams, size_t i)
@@ -282,11 +288,12 @@ static enum err open_streams(struct locate *locate, struct streams *streams)
     for (unsigned g = 0; g < locate->eyes->count; g++) {
         /* every object has one entry of State: all of them together are all objects */
         for (uint32_t state = 0; state < (term != NULL ? 1 : STATES); state++) {
-            struct vault_term one = {.compare = VAULT_EQUAL,
-                                     .key = vault_key_number(VAULT_KEY_STATE, state)};
             size_t at = streams->count;
-            TRY(prepare_term(locate, term != NULL ? term : &one, locate->eyes->groups[g], INT64_MAX,
-                             &streams->stream[at].stmt));
+            struct vault_term *one = &streams->stream[at].term;
+            *one = (struct vault_term){.compare = VAULT_EQUAL,
+                                       .key = vault_key_number(VAULT_KEY_STATE, state)};
+            TRY(prepare_term(locate, term != NULL ? term : one, &one->to, locate->eyes->groups[g],
+                             INT64_MAX, &streams->stream[at].stmt));
             streams->count++;
             TRY(advance(locate, streams, at));
         }
@@ -314,9 +321,13 @@ static enum err look_at_streams(struct locate *locate, struct streams *streams, 
     return ERR_OK;
 }
 
-static enum err try_many(struct locate *locate, struct streams *streams)
+static enum err try_many(struct locate *locate)
 {
     bool end = false;
+    AUTO(streams_freep)
+    struct streams *streams = calloc(1, sizeof(*streams)); /* for a small stack */
+    if (streams == NULL)
+        return ERR_NO_MEMORY;
     locate->matched = 0;
     locate->found_len = 0;
     TRY(open_streams(locate, streams));
@@ -334,12 +345,7 @@ static enum err locate_run(struct locate *locate)
                       &locate->row, locate->detail));
     bool answered = false;
     TRY(try_few(locate, FEW_ROWS, &answered));
-    if (answered)
-        return ERR_OK;
-    struct streams streams = {.count = 0};
-    enum err err = try_many(locate, &streams);
-    streams_done(&streams);
-    return err;
+    return answered ? ERR_OK : try_many(locate);
 }
 
 enum err vault_object_locate(struct store_conn *conn, const struct vault_eyes *eyes,

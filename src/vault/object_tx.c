@@ -41,8 +41,10 @@ enum err vault_objects_run(struct vault_objects *objects, struct vault_deferred 
     /* in the store's own words a conflict is what is tried again */
     if (err == ERR_STATE && run.tx.stale)
         err = ERR_CONFLICT;
-    if (err == ERR_OK && deferred != NULL)
+    if (deferred != NULL && err == ERR_OK)
         deferred_keep(deferred);
+    else if (deferred != NULL)
+        deferred->staged = (struct object_changes){NULL, NULL};
     return err;
 }
 

@@ -23,6 +23,9 @@ MUST_CHECK enum err kmip_new_begin(struct kmip_call *call, uint32_t object_type,
  * type. ERR_ARGUMENT (Invalid Field) where the algorithm is none. */
 MUST_CHECK enum err kmip_new_spec(struct kmip_call *call, const struct kmip_new *new,
                                   struct keeper_object_spec *ret_spec);
+/* A Digest (SHA-256) of the value in `format`. */
+MUST_CHECK enum err kmip_new_digest(struct kmip_new *new, uint32_t format,
+                                    const uint8_t sha256[32]);
 struct keeper_object kmip_new_object(const struct kmip_new *new);
 /* Take over what the keeper made: sealed record, Digest, Cryptographic Length and Algorithm. */
 MUST_CHECK enum err kmip_new_made(struct kmip_call *call, struct kmip_new *new,
@@ -38,9 +41,19 @@ void kmip_new_done(struct kmip_new *new);
 /* Undo what the keeper made outside the store; after a failure. */
 void kmip_new_abandon(struct kmip_call *call, struct kmip_new *new);
 
+/* A Template-Attribute, Attributes... as a list, appended; NULL: nothing. Says what is wrong. */
+MUST_CHECK enum err kmip_attrs_read(struct kmip_call *call, const struct kmip_node *container,
+                                    struct kmip_attrs *attrs);
+/* The fields of Random Number Generator, or RNG Parameters. */
+struct kmip_rng;
+void kmip_rng_put(struct kmip_build *build, struct kmip_node *node, const struct kmip_rng *rng);
+
 /* An object's attributes, all of them as they are at `now` (State by the dates). */
 MUST_CHECK enum err kmip_object_attrs(struct kmip_call *call, const struct vault_object *object,
                                       struct kmip_attrs *ret_attrs);
+/* Add what a blob holds to a list. */
+MUST_CHECK enum err kmip_attrs_decode(struct arena *arena, struct bytes blob,
+                                      struct kmip_attrs *attrs, struct err_detail *detail);
 /* Columns and blob of an object from a list; and its index entries. In the arena. */
 MUST_CHECK enum err kmip_object_pack(struct kmip_call *call, const struct kmip_attrs *attrs,
                                      struct vault_object *object, struct vault_key **ret_keys,

@@ -19,6 +19,7 @@
 #define KMIP_2_1 0x0201
 
 struct kmip_config;  /* kmip/server/config.h: what Query says, limits, placement, CA */
+struct later;        /* kmip/op/placement.c */
 struct kmip_session; /* kmip/server/session.h: one connection: logins, streams, PKCS#11 sessions */
 
 /* What all requests of one loop share. Borrowed. */
@@ -33,9 +34,9 @@ struct kmip_env {
     struct kmip_tickets *tickets; /* all loops'; kmip/op/tickets.h. NULL: no Login */
     struct kmip_async *async;     /* all loops'; kmip/op/async.h. NULL: nothing asynchronous */
     struct kmip_notify *notify;   /* all loops'; kmip/server/notify.h. NULL: nobody is told */
-    /* Have run(arg) called in a fiber of its own on this loop, soon (what goes on asynchronously).
-     * An error: it is not called. NULL in tests of single operations. */
-    enum err (*spawn)(struct kmip_env *env, void (*run)(void *arg), void *arg);
+    /* Have run(arg) called in a fiber of its own on this loop, after `delay_ms` or soon after (what
+     * goes on asynchronously). An error: it is not called. NULL in tests of single operations. */
+    enum err (*spawn)(struct kmip_env *env, unsigned delay_ms, void (*run)(void *arg), void *arg);
     /* The loop's reader with a snapshot that ends with the iteration; begun where it has to be. */
     enum err (*read)(struct kmip_env *env, struct store_conn **ret_conn, struct err_detail *detail);
     void *loop; /* the server's own */
@@ -50,7 +51,9 @@ struct kmip_request {
     uint16_t version;                    /* of this message */
     int64_t now;                         /* seconds since 1970, one moment for the whole message */
     char placeholder[VAULT_UID_MAX + 1]; /* ID Placeholder (KMIP 1.4, 4); "": none */
+    char placeholder_public[VAULT_UID_MAX + 1]; /* the public key of the last pair made; "" */
     struct vault_deferred *deferred;     /* batch with Undo; else NULL */
+    struct later *later;                 /* objects of the token that go when the batch is through */
     uint64_t ticket;                     /* that it came with; kmip/op/tickets.h. 0: none */
     const struct kmip_node *header;
 };
@@ -77,6 +80,8 @@ __attribute__((format(printf, 3, 4))) enum err kmip_fail(struct kmip_call *call,
 /* The object the payload names, or the ID Placeholder where it names none (KMIP 1.4, 4). Item Not
  * Found (1.x) or Object Not Found (2.x) where it is not there for this client. */
 MUST_CHECK enum err kmip_find_object(struct kmip_call *call, struct vault_object *ret_object);
+/* Which identifier the payload's `tag` names: as text, as an enumeration (2.x), or the placeholder. */
+MUST_CHECK enum err kmip_named_uid(struct kmip_call *call, uint32_t tag, struct bytes *ret_uid);
 /* The same for any identifier. */
 MUST_CHECK enum err kmip_get_object(struct kmip_call *call, struct bytes uid,
                                     struct vault_object *ret_object);
@@ -84,6 +89,11 @@ MUST_CHECK enum err kmip_get_object(struct kmip_call *call, struct bytes uid,
 struct keeper_object kmip_keeper_object(const struct vault_object *object);
 /* Permission Denied where the client may not. */
 MUST_CHECK enum err kmip_may(struct kmip_call *call, enum vault_client_may may);
+/* Who asks, for the keeper's record. */
+static inline const char *kmip_actor(const struct kmip_call *call)
+{
+    return call->request->client != NULL ? call->request->client->name : "nobody";
+}
 static inline struct arena *kmip_arena(struct kmip_call *call)
 {
     return call->request->arena;
@@ -94,5 +104,6 @@ static inline struct kmip_build *kmip_out(struct kmip_call *call)
 }
 /* Put the Unique Identifier and make it the ID Placeholder. */
 void kmip_put_uid(struct kmip_call *call, const char *uid);
+void kmip_set_placeholder(struct kmip_request *request, const char *uid);
 /* Text in the arena that ends with NUL; "" where there is no memory. */
 const char *kmip_text(struct kmip_call *call, struct bytes text);

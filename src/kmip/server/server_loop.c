@@ -60,29 +60,37 @@ static enum err op_read(struct kmip_env *env, struct store_conn **ret_conn,
 struct spawned {
     struct net_post post;
     struct kmip_loop *loop;
+    unsigned delay_ms;
     void (*run)(void *arg);
     void *arg;
 };
+
+static void nap_and_run(void *arg)
+{
+    struct spawned *spawned = arg;
+    if (spawned->delay_ms > 0)
+        kmip_loop_nap(spawned->loop, spawned->delay_ms);
+    spawned->run(spawned->arg);
+    free(spawned);
+}
 
 /* Where all fibers are in use it is tried again: it was promised. */
 static void run_spawned(void *arg)
 {
     struct spawned *spawned = arg;
     struct kmip_loop *loop = spawned->loop;
-    if (net_fibers_start(loop->fibers, spawned->run, spawned->arg) == ERR_OK) {
-        free(spawned);
+    if (net_fibers_start(loop->fibers, nap_and_run, spawned) == ERR_OK)
         return;
-    }
     spawned->post = (struct net_post){NULL, run_spawned, spawned};
     net_loop_post_item(loop->net, &spawned->post);
 }
 
-static enum err op_spawn(struct kmip_env *env, void (*run)(void *arg), void *arg)
+static enum err op_spawn(struct kmip_env *env, unsigned delay_ms, void (*run)(void *arg), void *arg)
 {
     struct spawned *spawned = calloc(1, sizeof *spawned);
     if (spawned == NULL)
         return ERR_NO_MEMORY;
-    *spawned = (struct spawned){{NULL, run_spawned, spawned}, env->loop, run, arg};
+    *spawned = (struct spawned){{NULL, run_spawned, spawned}, env->loop, delay_ms, run, arg};
     net_loop_post_item(((struct kmip_loop *)env->loop)->net, &spawned->post);
     return ERR_OK;
 }

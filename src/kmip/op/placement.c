@@ -1,0 +1,98 @@
+#include "kmip/op/placement.h"
+
+#include "kmip/codec/table.h"
+#include "kmip/server/config.h"
+
+static uint32_t by_attribute(const struct kmip_attrs *attrs)
+{
+    const struct kmip_attr_ref names[] = {
+        {KMIP_ATTR_CUSTOM, bytes_str("claviger"), bytes_str("placement")},
+        {KMIP_ATTR_CUSTOM, bytes_str("x"), bytes_str("claviger-placement")},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const struct kmip_attr *a = kmip_attr_find_ref(attrs, &names[i]);
+        if (a == NULL || a->value->type != KMIP_TEXT_STRING)
+            continue;
+        if (bytes_equal(a->value->bytes, bytes_str("token")))
+            return VAULT_IN_TOKEN;
+        if (bytes_equal(a->value->bytes, bytes_str("vault")))
+            return VAULT_IN_STORE;
+    }
+    return 0;
+}
+
+enum err kmip_place(struct kmip_call *call, struct kmip_new *new, const struct kmip_node *masks)
+{
+    const struct kmip_request *request = call->request;
+    const bool token = request->env->config->token;
+    uint32_t where = by_attribute(&new->attrs);
+    if (where == 0 && masks != NULL) {
+        /* KMIP 2.1, 6.1.8: several masks in the order of preference, one has to hold */
+        for (const struct kmip_node *m = masks->first; m != NULL && where == 0; m = m->next) {
+            if ((m->num & ~(KMIP_PROTECTION_STORAGE_MASK_HARDWARE |
+                            KMIP_PROTECTION_STORAGE_MASK_SOFTWARE)) != 0)
+                continue;
+            if ((m->num & KMIP_PROTECTION_STORAGE_MASK_SOFTWARE) != 0)
+                where = VAULT_IN_STORE;
+            else if ((m->num & KMIP_PROTECTION_STORAGE_MASK_HARDWARE) != 0 && token)
+                where = VAULT_IN_TOKEN;
+        }
+        if (where == 0 && masks->first != NULL)
+            return kmip_fail(call, KMIP_REASON_PROTECTION_STORAGE_UNAVAILABLE,
+                             "no storage here has that protection");
+    }
+    if (where == 0)
+        where = request->client->placement != 0 ? request->client->placement : VAULT_IN_STORE;
+    if (where == VAULT_IN_TOKEN && !token)
+        return kmip_fail(call, KMIP_REASON_PROTECTION_STORAGE_UNAVAILABLE,
+                         "keys are not kept in a token here");
+    new->object.placement = where;
+    return ERR_OK;
+}
+
+enum err kmip_made_error(struct kmip_call *call, enum err err)
+{
+    switch (err) {
+    case ERR_UNSUPPORTED:
+    case ERR_TOKEN_UNABLE:
+        return kmip_fail(call, KMIP_REASON_FEATURE_NOT_SUPPORTED,
+                         "keys of this algorithm and length are not served");
+    case ERR_ARGUMENT:
+        return kmip_fail(call, KMIP_REASON_INVALID_FIELD,
+                         "the algorithm, length or curve do not make a key");
+    case ERR_KEY_FORM:
+    case ERR_MISMATCH:
+        return kmip_fail(call, KMIP_REASON_INVALID_FIELD, "the key material is no such key");
+    case ERR_LIMIT:
+        return kmip_fail(call, KMIP_REASON_INVALID_FIELD, "the key material is too long");
+    default: return err;
+    }
+}
+
+struct later {
+    struct keeper_object object;
+    struct later *next;
+};
+
+enum err kmip_destroy_later(struct kmip_call *call, const struct keeper_object *object)
+{
+    struct kmip_request *request = call->request;
+    struct later *later = arena_take(request->arena, sizeof(*later));
+    if (later == NULL)
+        return ERR_NO_MEMORY;
+    *later = (struct later){*object, request->later};
+    request->later = later;
+    return ERR_OK;
+}
+
+void kmip_batch_ended(struct kmip_request *request, bool undone)
+{
+    struct later *later = request->later;
+    request->later = NULL;
+    const char *actor = request->client != NULL ? request->client->name : "nobody";
+    for (; later != NULL && !undone; later = later->next) {
+        struct err_detail detail = {0};
+        if (keeper_object_destroy(request->env->keeper, actor, &later->object, &detail) != ERR_OK)
+            continue; /* the keeper's record tells; the object is gone for clients */
+    }
+}

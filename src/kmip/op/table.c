@@ -1,0 +1,42 @@
+#include "kmip/op/table.h"
+
+#include "kmip/codec/table.h"
+#include "kmip/op/crypto_ops.h"
+#include "kmip/op/ops.h"
+
+static const struct kmip_op_row rows[] = {
+    {KMIP_OP_QUERY, KMIP_1_0, KMIP_OP_OPEN, 0, kmip_op_query},
+    {KMIP_OP_LOCATE, KMIP_1_0, 0, 0, kmip_op_locate},
+    {KMIP_OP_DESTROY, KMIP_1_0, 0, VAULT_MAY_DESTROY, kmip_op_destroy},
+    {KMIP_OP_GET, KMIP_1_0, KMIP_OP_MAKES_SECRET, VAULT_MAY_READ, kmip_op_get},
+    {KMIP_OP_CREATE, KMIP_1_0, 0, VAULT_MAY_CREATE, kmip_op_create},
+    {KMIP_OP_GET_ATTRIBUTES, KMIP_1_0, 0, 0, kmip_op_get_attributes},
+    {KMIP_OP_GET_ATTRIBUTE_LIST, KMIP_1_0, 0, 0, kmip_op_get_attribute_list},
+    {KMIP_OP_ACTIVATE, KMIP_1_0, 0, VAULT_MAY_MANAGE, kmip_op_activate},
+    {KMIP_OP_REVOKE, KMIP_1_0, 0, VAULT_MAY_MANAGE, kmip_op_revoke},
+    {KMIP_OP_ARCHIVE, KMIP_1_0, 0, VAULT_MAY_MANAGE, kmip_op_archive},
+    {KMIP_OP_RECOVER, KMIP_1_0, 0, VAULT_MAY_MANAGE, kmip_op_recover},
+    {KMIP_OP_DISCOVER_VERSIONS, KMIP_1_1, KMIP_OP_OPEN, 0, kmip_op_discover_versions},
+    {KMIP_OP_RNG_RETRIEVE, KMIP_1_2, KMIP_OP_MAKES_SECRET, VAULT_MAY_USE, kmip_op_rng_retrieve},
+    {KMIP_OP_RNG_SEED, KMIP_1_2, 0, VAULT_MAY_USE, kmip_op_rng_seed},
+    {KMIP_OP_ENCRYPT, KMIP_1_2, 0, VAULT_MAY_USE, kmip_op_encrypt},
+    {KMIP_OP_DECRYPT, KMIP_1_2, KMIP_OP_MAKES_SECRET, VAULT_MAY_USE, kmip_op_decrypt},
+    {KMIP_OP_SIGN, KMIP_1_2, 0, VAULT_MAY_USE, kmip_op_sign},
+    {KMIP_OP_SIGNATURE_VERIFY, KMIP_1_2, 0, VAULT_MAY_USE, kmip_op_signature_verify},
+    {KMIP_OP_MAC, KMIP_1_2, 0, VAULT_MAY_USE, kmip_op_mac},
+    {KMIP_OP_MAC_VERIFY, KMIP_1_2, 0, VAULT_MAY_USE, kmip_op_mac_verify},
+    {KMIP_OP_HASH, KMIP_1_2, 0, VAULT_MAY_USE, kmip_op_hash},
+};
+
+const struct kmip_op_row *kmip_op_row(uint32_t operation, uint16_t version)
+{
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (rows[i].operation == operation)
+            return version >= rows[i].since ? &rows[i] : NULL;
+    return NULL;
+}
+
+const struct kmip_op_row *kmip_op_at(size_t index)
+{
+    return index < ARRAY_LEN(rows) ? &rows[index] : NULL;
+}

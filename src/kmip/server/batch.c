@@ -1,0 +1,189 @@
+#include "kmip/server/batch.h"
+
+#include "kmip/codec/table.h"
+#include "kmip/op/placement.h"
+#include "kmip/op/table.h"
+#include "kmip/op/tickets.h"
+#include "kmip/server/config.h"
+
+uint32_t kmip_reason_of(enum err err, uint16_t version)
+{
+    /* 2.x tells an object that is not there from other things */
+    if (err == ERR_NOT_FOUND)
+        return kmip_reason_for(KMIP_REASON_OBJECT_NOT_FOUND, version);
+    return kmip_reason_titled(err_row(err)->kmip, version);
+}
+
+/* KMIP 1.4, 6.16: an extension that has to be understood and isn't fails its item. */
+static enum err check_extensions(struct kmip_call *call, const struct kmip_node *item)
+{
+    for (const struct kmip_node *e = kmip_child(item, KMIP_TAG_MESSAGE_EXTENSION); e != NULL;
+         e = kmip_again(e))
+        if (kmip_bool(e, KMIP_TAG_CRITICALITY_INDICATOR, false))
+            return kmip_fail(call,
+                             call->request->version < KMIP_2_0
+                                 ? KMIP_REASON_FEATURE_NOT_SUPPORTED
+                                 : KMIP_REASON_UNKNOWN_MESSAGE_EXTENSION,
+                             "a critical Message Extension is not known here");
+    return ERR_OK;
+}
+
+enum err kmip_run_item(struct kmip_call *call)
+{
+    const struct kmip_request *request = call->request;
+    const struct kmip_op_row *row = kmip_op_row(call->operation, request->version);
+    if (row == NULL || row->run == NULL || (row->flags & KMIP_OP_TO_CLIENT) != 0 ||
+        (request->env->config->hidden_operations >> call->operation & 1) != 0)
+        return kmip_fail(call, KMIP_REASON_OPERATION_NOT_SUPPORTED, "this operation is not served");
+    if (request->client == NULL && (row->flags & KMIP_OP_OPEN) == 0)
+        return kmip_fail(call, KMIP_REASON_AUTHENTICATION_NOT_SUCCESSFUL, "not authenticated");
+    if (row->may != 0)
+        TRY(kmip_may(call, (enum vault_client_may)row->may));
+    TRY(row->run(call));
+    return request->build.err;
+}
+
+static enum err run_one(struct kmip_call *call, const struct kmip_node *item)
+{
+    const struct kmip_node *payload = kmip_child(item, KMIP_TAG_REQUEST_PAYLOAD);
+    if (call->operation == 0)
+        return kmip_fail(call, KMIP_REASON_INVALID_MESSAGE, "a Batch Item without Operation");
+    if (payload != NULL && payload->type != KMIP_STRUCTURE)
+        return kmip_fail(call, KMIP_REASON_INVALID_MESSAGE, "the Request Payload is no structure");
+    call->in = payload;
+    TRY(check_extensions(call, item));
+    return kmip_run_item(call);
+}
+
+struct item {
+    const struct kmip_node *in;
+    struct kmip_node *out; /* the Batch Item of the response */
+    struct kmip_node *status;
+};
+
+static void put_failure(struct kmip_batch *batch, struct kmip_call *call, struct item *item,
+                        enum err err)
+{
+    struct kmip_build *b = &batch->request->build;
+    const uint16_t version = batch->request->version;
+    const uint32_t reason =
+        call->reason != 0 ? kmip_reason_for(call->reason, version) : kmip_reason_of(err, version);
+    item->status->num = KMIP_STATUS_OPERATION_FAILED;
+    kmip_put_enum(b, item->out, KMIP_TAG_RESULT_REASON, reason);
+    kmip_put_text(b, item->out, KMIP_TAG_RESULT_MESSAGE,
+                  call->message != NULL ? call->message : err_text(err));
+    if (batch->processed->failed++ == 0) {
+        batch->processed->reason = reason;
+        batch->processed->detail = call->detail;
+        if (call->detail.code == ERR_OK)
+            err_set(&batch->processed->detail, err, "%s", err_text(err));
+    }
+}
+
+static struct item begin_item(struct kmip_batch *batch, const struct kmip_node *in)
+{
+    struct kmip_build *b = &batch->request->build;
+    struct item item = {.in = in};
+    item.out = kmip_put_struct(b, batch->response, KMIP_TAG_BATCH_ITEM);
+    const struct kmip_node *operation = kmip_child(in, KMIP_TAG_OPERATION);
+    const struct kmip_node *id = kmip_child(in, KMIP_TAG_UNIQUE_BATCH_ITEM_ID);
+    if (operation != NULL)
+        kmip_put_copy(b, item.out, 0, operation);
+    if (id != NULL)
+        kmip_put_copy(b, item.out, 0, id);
+    item.status = kmip_put_enum(b, item.out, KMIP_TAG_RESULT_STATUS, KMIP_STATUS_SUCCESS);
+    return item;
+}
+
+/* A failed operation leaves what it built behind: nothing of it is sent. */
+static enum err answer(struct kmip_batch *batch, const struct kmip_node *in, bool *ret_failed)
+{
+    struct kmip_request *request = batch->request;
+    struct kmip_build *b = &request->build;
+    struct item item = begin_item(batch, in);
+    struct kmip_call call = {.request = request, .operation = kmip_enum(in, KMIP_TAG_OPERATION, 0)};
+    call.out = kmip_put_struct(b, NULL, KMIP_TAG_RESPONSE_PAYLOAD);
+    TRY(b->err);
+    enum err err = run_one(&call, in);
+    if (b->err != ERR_OK)
+        return b->err;
+    if (err == ERR_OK && kmip_ttlv_len(batch->response) + kmip_ttlv_len(call.out) > batch->max)
+        err = kmip_fail(&call, KMIP_REASON_RESPONSE_TOO_LARGE,
+                        "the answer is longer than the Maximum Response Size");
+    batch->processed->items++;
+    if (batch->processed->operation == 0)
+        batch->processed->operation = call.operation;
+    *ret_failed = err != ERR_OK;
+    if (err != ERR_OK) {
+        put_failure(batch, &call, &item, err);
+    } else if (call.pending) {
+        item.status->num = KMIP_STATUS_OPERATION_PENDING;
+        kmip_put_bytes(b, item.out, KMIP_TAG_ASYNCHRONOUS_CORRELATION_VALUE, KMIP_BYTE_STRING,
+                       call.correlation);
+    } else {
+        kmip_append(item.out, call.out);
+    }
+    return b->err;
+}
+
+/* The items that succeeded are Operation Undone (KMIP 1.4, 6.13). */
+static void mark_undone(const struct kmip_batch *batch)
+{
+    for (struct kmip_node *n = batch->response->first; n != NULL; n = n->next) {
+        if (n->tag != KMIP_TAG_BATCH_ITEM)
+            continue;
+        struct kmip_node *status = kmip_child(n, KMIP_TAG_RESULT_STATUS);
+        if (status->num == KMIP_STATUS_SUCCESS)
+            status->num = KMIP_STATUS_OPERATION_UNDONE;
+    }
+}
+
+/* What was collected could not become durable: the last item failed by it, the others are undone.
+ */
+static enum err commit_failed(struct kmip_batch *batch, enum err err, struct err_detail *detail)
+{
+    struct kmip_build *b = &batch->request->build;
+    struct kmip_node *last = batch->response->last;
+    struct kmip_node *payload = kmip_child(last, KMIP_TAG_RESPONSE_PAYLOAD);
+    struct item item = {.out = last, .status = kmip_child(last, KMIP_TAG_RESULT_STATUS)};
+    struct kmip_call call = {.request = batch->request, .detail = *detail};
+    if (payload != NULL)
+        kmip_remove(last, payload);
+    put_failure(batch, &call, &item, err);
+    mark_undone(batch);
+    return b->err;
+}
+
+enum err kmip_batch_run(struct kmip_batch *batch)
+{
+    struct kmip_request *request = batch->request;
+    const uint32_t option = kmip_enum(request->header, KMIP_TAG_BATCH_ERROR_CONTINUATION_OPTION,
+                                      KMIP_BATCH_ERROR_CONTINUATION_OPTION_STOP);
+    const bool undo = option == KMIP_BATCH_ERROR_CONTINUATION_OPTION_UNDO && batch->root->count > 2;
+    if (undo)
+        TRY(vault_deferred_new(request->env->objects, request->arena, &request->deferred));
+    bool failed = false;
+    enum err err = ERR_OK;
+    for (const struct kmip_node *n = batch->root->first->next; n != NULL && err == ERR_OK;
+         n = n->next) {
+        err = answer(batch, n, &failed);
+        if (failed && option != KMIP_BATCH_ERROR_CONTINUATION_OPTION_CONTINUE)
+            break;
+    }
+    if (!undo)
+        return err;
+    struct vault_deferred *deferred = request->deferred;
+    request->deferred = NULL;
+    if (err == ERR_OK && !failed) {
+        struct err_detail detail = {0};
+        const enum err committed = vault_deferred_commit(deferred, &detail);
+        if (committed != ERR_OK)
+            err = commit_failed(batch, committed, &detail);
+        kmip_batch_ended(request, committed != ERR_OK);
+        return err;
+    }
+    vault_deferred_drop(deferred);
+    kmip_batch_ended(request, true);
+    mark_undone(batch);
+    return err;
+}
