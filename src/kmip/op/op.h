@@ -52,9 +52,9 @@ struct kmip_request {
     int64_t now;                         /* seconds since 1970, one moment for the whole message */
     char placeholder[VAULT_UID_MAX + 1]; /* ID Placeholder (KMIP 1.4, 4); "": none */
     char placeholder_public[VAULT_UID_MAX + 1]; /* the public key of the last pair made; "" */
-    struct vault_deferred *deferred;     /* batch with Undo; else NULL */
-    struct later *later;                 /* objects of the token that go when the batch is through */
-    uint64_t ticket;                     /* that it came with; kmip/op/tickets.h. 0: none */
+    struct vault_deferred *deferred;            /* batch with Undo; else NULL */
+    struct later *later; /* objects of the token that go when the batch is through */
+    uint64_t ticket;     /* that it came with; kmip/op/tickets.h. 0: none */
     const struct kmip_node *header;
 };
 
@@ -80,7 +80,8 @@ __attribute__((format(printf, 3, 4))) enum err kmip_fail(struct kmip_call *call,
 /* The object the payload names, or the ID Placeholder where it names none (KMIP 1.4, 4). Item Not
  * Found (1.x) or Object Not Found (2.x) where it is not there for this client. */
 MUST_CHECK enum err kmip_find_object(struct kmip_call *call, struct vault_object *ret_object);
-/* Which identifier the payload's `tag` names: as text, as an enumeration (2.x), or the placeholder. */
+/* Which identifier the payload's `tag` names: as text, as an enumeration (2.x), or the placeholder.
+ */
 MUST_CHECK enum err kmip_named_uid(struct kmip_call *call, uint32_t tag, struct bytes *ret_uid);
 /* The same for any identifier. */
 MUST_CHECK enum err kmip_get_object(struct kmip_call *call, struct bytes uid,
