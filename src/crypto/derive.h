@@ -10,14 +10,17 @@
 
 /* Borrowed. Which fields a method reads:
  *   PBKDF2          key (password), salt, iterations, params.hash (0: SHA-1)
- *   HASH            data, or the key where there is no data; params.hash; not longer than the
- * digest HMAC            key, data, params.hash; a longer key by SP 800-108's feedback without
- * counter is not defined: not longer than the digest ENCRYPT         key, data, params, iv: the
- * ciphertext is the key, at least as long NIST800-108-*   key, data = the fixed input (label, 0x00,
- * context, length as the client wants them), params.hash: HMAC of it, or params.mode CMAC:
- * AES-CMAC; iv for feedback Asymmetric Key  key (private), peer; EC, X25519, X448, DH: the shared
- * secret's leading bytes HKDF            key, salt, data = info, params.hash AWS Signature 4 key
- * (the secret access key without "AWS4"), data "date/region/service"
+ *   HASH            data, or the key where there is none; params.hash (0: SHA-256)
+ *   HMAC            key, data; the hash of an HMAC key, else params.hash (0: SHA-256)
+ *   ENCRYPT         key, data, params, iv: the ciphertext's leading bytes are the key
+ *   NIST800-108-*   key, data = label, 0x00, context; what the PRF gets besides is a counter of 32
+ *                   bits and the length in 32 bits (SP 800-108, 4). PRF: AES-CMAC where params.mode
+ *                   says CMAC, or the key is AES and no hash is given; else HMAC as above. iv: the
+ *                   feedback's first value
+ *   Asymmetric Key  key (private), peer; EC, X25519, X448, DH: the shared secret's leading bytes
+ *   HKDF            key, salt, data = info, params.hash (0: SHA-256)
+ *   AWS Signature 4 key (the secret access key without "AWS4"), data "date/region/service"
+ * HASH, HMAC and AWS give at most one digest.
  */
 struct derive_input {
     uint32_t method; /* enum crypto_derivation */

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/buf.h"
 #include "base/secret.h"
 
 /* Secret sharing (KMIP 2.1, 13.1). Arithmetic in the fields is constant-time in the secret and the
@@ -7,9 +8,9 @@
 
 enum split_method { /* Split Key Method */
                     SPLIT_XOR = 1,
-                    SPLIT_GF_2_16 = 2, /* (GF(2^8) of FIPS 197)[y]/(y^2 + y + 0x3a) */
+                    SPLIT_GF_2_16 = 2, /* over GF(2^8) of FIPS 197: y^2 + y + 0x3a */
                     SPLIT_PRIME = 3,
-                    SPLIT_GF_2_8 = 4,
+                    SPLIT_GF_2_8 = 4, /* x^8 + x^4 + x^3 + x^2 + 1 (285) */
 };
 
 #define SPLIT_PARTS_MAX  64
@@ -26,6 +27,11 @@ struct split_spec {
  * numbers, or a prime that is none or too small; ERR_UNSUPPORTED; ERR_LIMIT. */
 MUST_CHECK enum err split_make(const struct split_spec *spec, struct bytes secret,
                                struct secret *ret_parts[], struct err_detail *detail);
+
+/* The least prime above all secrets of `len` bytes, for who was given none; appends. ERR_LIMIT
+ * above SPLIT_PRIME_LEN_MAX: that search takes too long. */
+#define SPLIT_PRIME_LEN_MAX ((size_t)512)
+MUST_CHECK enum err split_prime_for(size_t len, struct buf *to, struct err_detail *detail);
 
 struct split_part {
     uint32_t number;
