@@ -169,13 +169,12 @@ static bool check_extensions(const struct check *c, const struct kmip_node *item
     return true;
 }
 
-/* The fields of the payload are those of the operation; `payload` may be NULL. */
+/* The fields of the payload are those of the operation; `payload` may be NULL, and is a structure
+ * by the check of its item. */
 static bool check_payload(const struct check *c, const struct kmip_node *payload, uint32_t tag,
                           const struct kmip_fields *fields)
 {
     const struct kmip_node none = {.tag = tag, .type = KMIP_STRUCTURE};
-    if (payload != NULL && payload->type != KMIP_STRUCTURE)
-        return refuse(c, KMIP_REASON_INVALID_DATA_TYPE, tag, "the payload is no structure");
     return check_fields(c, payload == NULL ? &none : payload, fields);
 }
 

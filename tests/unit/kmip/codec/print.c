@@ -1,0 +1,82 @@
+#include "kmip/codec/print.h"
+
+#include "kmip/codec/table.h"
+#include "vectors.h"
+
+static struct kmip_node *sample(struct kmip_build *b)
+{
+    struct kmip_node *item = kmip_put_struct(b, NULL, KMIP_TAG_BATCH_ITEM);
+    kmip_put_enum(b, item, KMIP_TAG_OPERATION, KMIP_OP_GET);
+    kmip_put_text(b, item, KMIP_TAG_USERNAME, "a\n\"b");
+    kmip_put_text(b, item, KMIP_TAG_PASSWORD, "secret1");
+    struct kmip_node *material = kmip_put_struct(b, item, KMIP_TAG_KEY_MATERIAL);
+    kmip_put_bytes(b, material, KMIP_TAG_MODULUS, KMIP_BIG_INTEGER, bytes_str("SECRET22"));
+    kmip_put_num(b, material, 0x540001, KMIP_INTEGER, 424242);
+    kmip_put_date(b, item, KMIP_TAG_ARCHIVE_DATE, 951782400);
+    assert_ok(b->err);
+    return item;
+}
+
+static void test_masked(void **state)
+{
+    (void)state;
+    AUTO(arena_freep) struct arena *arena = arena_for_test();
+    struct kmip_build b = {.arena = arena};
+    struct buf out = {0};
+    assert_ok(kmip_print(sample(&b), true, false, &out));
+    assert_ok(buf_append(&out, bytes_of("", 1)));
+    assert_string_equal((char *)out.data,
+                        "000000  42000f 01  BatchItem Structure\n"
+                        "000008  42005c 05    Operation Enumeration Get (0x0000000a)\n"
+                        "000018  420099 07    Username TextString \"a\\x0a\\x22b\"\n"
+                        "000028  4200a1 07    Password TextString *** (7 bytes)\n"
+                        "000038  420043 01    KeyMaterial Structure\n"
+                        "000040  420052 04      Modulus BigInteger *** (8 bytes)\n"
+                        "000050  540001 02      0x540001 Integer ***\n"
+                        "000060  420005 09    ArchiveDate DateTime 2000-02-29T00:00:00+00:00\n");
+    buf_done(&out);
+}
+
+static void test_clear(void **state)
+{
+    (void)state;
+    AUTO(arena_freep) struct arena *arena = arena_for_test();
+    struct kmip_build b = {.arena = arena};
+    struct buf out = {0};
+    assert_ok(kmip_print(sample(&b), false, true, &out));
+    assert_ok(buf_append(&out, bytes_of("", 1)));
+    assert_string_equal((char *)out.data, "BatchItem Structure\n"
+                                          "  Operation Enumeration Get (0x0000000a)\n"
+                                          "  Username TextString \"a\\x0a\\x22b\"\n"
+                                          "  Password TextString \"secret1\"\n"
+                                          "  KeyMaterial Structure\n"
+                                          "    Modulus BigInteger 5345435245543232 (8 bytes)\n"
+                                          "    0x540001 Integer 424242\n"
+                                          "  ArchiveDate DateTime 2000-02-29T00:00:00+00:00\n");
+    buf_done(&out);
+}
+
+static void test_masked_tree(void **state)
+{
+    (void)state;
+    AUTO(arena_freep) struct arena *arena = arena_for_test();
+    struct kmip_build b = {.arena = arena};
+    struct kmip_node *item = sample(&b);
+    struct kmip_node *masked = kmip_masked(&b, item);
+    assert_ok(b.err);
+    static const enum kmip_format formats[] = {KMIP_TTLV, KMIP_JSON, KMIP_XML};
+    for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
+        struct buf out = {0};
+        assert_ok(kmip_encode(formats[i], masked, &out));
+        assert_null(memmem(out.data, out.len, "secret1", 7));
+        assert_null(memmem(out.data, out.len, "SECRET22", 8));
+        assert_null(memmem(out.data, out.len, "5345435245543232", 16));
+        assert_null(memmem(out.data, out.len, "424242", 6));
+        assert_true(kmip_equal(decode_ok(formats[i], buf_view(&out), arena, "own"), masked));
+        buf_done(&out);
+    }
+    assert_true(bytes_equal(kmip_bytes(item, KMIP_TAG_PASSWORD), bytes_str("secret1")));
+}
+
+TEST_MAIN(cmocka_unit_test(test_masked), cmocka_unit_test(test_clear),
+          cmocka_unit_test(test_masked_tree))
