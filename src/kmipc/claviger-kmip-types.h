@@ -112,9 +112,11 @@ struct ckmip_locate {
     int archived;     /* archived objects instead of those on line */
 };
 
-/* Instead of a profile. Zero-initialise, set `size` and what is needed; all is copied. */
+/* Where to connect and as whom. Zero-initialise, set `size` and what is needed; all is copied. With
+ * a profile what is not set here is taken from there. */
 struct ckmip_config {
     size_t size;                  /* sizeof(struct ckmip_config) */
+    const char *profile;          /* folder with profile.conf; NULL: none */
     const char *host;             /* name or address; required */
     uint16_t port;                /* 0: 5696, with https 443 */
     int https;                    /* every message as a POST to `path` instead of TTLV over TLS */

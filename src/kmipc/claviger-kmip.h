@@ -29,7 +29,6 @@ struct ckmip;
 /* A profile is a folder with profile.conf, as `claviger client create -o` makes it. Reads files,
  * connects nothing. */
 int ckmip_open(const char *profile, struct ckmip **ret_kmip, struct ckmip_error *error);
-/* The same without a folder. Zero-initialise, set `size` and what is needed; all is copied. */
 int ckmip_open_config(const struct ckmip_config *config, struct ckmip **ret_kmip,
                       struct ckmip_error *error);
 void ckmip_close(struct ckmip *kmip); /* wipes; NULL is allowed */
@@ -58,6 +57,12 @@ int ckmip_get(struct ckmip *kmip, const char *uid, const struct ckmip_get_option
  * Located Items, from 1.3 on; else how many were given. */
 int ckmip_locate(struct ckmip *kmip, const struct ckmip_locate *what, struct ckmip_list *ret_uids,
                  uint32_t *ret_total, struct ckmip_error *error);
+/* The whole object with its attributes, as a TTLV item of tag Response Payload, and back: from 1.4
+ * on. `replace`: an object that is there already. */
+int ckmip_export(struct ckmip *kmip, const char *uid, struct ckmip_data *ret_item,
+                 struct ckmip_error *error);
+int ckmip_import(struct ckmip *kmip, const void *item, size_t len, int replace, ckmip_uid ret_uid,
+                 struct ckmip_error *error);
 int ckmip_activate(struct ckmip *kmip, const char *uid, struct ckmip_error *error);
 /* `reason`: "KeyCompromise", "CessationOfOperation"...; `message` may be NULL. `compromised`: since
  * when, seconds since 1970, 0 for reasons that are no compromise. */

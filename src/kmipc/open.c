@@ -91,6 +91,47 @@ static enum err prepare(struct ckmip *kmip, const struct ckmip_config *config)
     return make_link(kmip, config);
 }
 
+static int open_merged(const struct ckmip_config *config, struct ckmip **ret_kmip,
+                       struct ckmip_error *error)
+{
+    struct err_detail detail = {0};
+    AUTO(ckmip_closep) struct ckmip *kmip = calloc(1, sizeof *kmip);
+    enum err err = kmip != NULL ? prepare(kmip, config) : ERR_NO_MEMORY;
+    if (err != ERR_OK)
+        return kmipc_fail(error, err, kmip != NULL ? &kmip->detail : &detail);
+    *ret_kmip = TAKE(kmip);
+    return kmipc_fail(error, ERR_OK, &detail);
+}
+
+static void take(const char **to, const char *text)
+{
+    if (*to == NULL && *text != '\0')
+        *to = text;
+}
+
+/* What is set in `c` goes before what the profile says. A port belongs to its protocol. */
+static void merge(struct ckmip_config *c, const struct kmipc_profile *p)
+{
+    if (c->port == 0 && (c->https == 0 || p->https))
+        c->port = (uint16_t)p->port;
+    c->https = c->https != 0 || p->https;
+    take(&c->host, p->host);
+    take(&c->path, p->http_path);
+    take(&c->server_name, p->server_name);
+    take(&c->certificate_file, p->certificate);
+    take(&c->private_key_file, p->private_key);
+    take(&c->ca_file, p->ca);
+    take(&c->crl_file, p->crl);
+    take(&c->username, p->username);
+    take(&c->password_file, p->password_file);
+    if (c->timeout_ms == 0)
+        c->timeout_ms = p->timeout_s * 1000u;
+    if (c->version_min == 0)
+        c->version_min = p->version_min;
+    if (c->version_max == 0)
+        c->version_max = p->version_max;
+}
+
 int ckmip_open_config(const struct ckmip_config *config, struct ckmip **ret_kmip,
                       struct ckmip_error *error)
 {
@@ -101,53 +142,26 @@ int ckmip_open_config(const struct ckmip_config *config, struct ckmip **ret_kmip
         (void)err_set(&detail, ERR_ARGUMENT, "no configuration, or `size` is not set");
         return kmipc_fail(error, ERR_ARGUMENT, &detail);
     }
-    AUTO(ckmip_closep) struct ckmip *kmip = calloc(1, sizeof *kmip);
-    enum err err = kmip != NULL ? prepare(kmip, config) : ERR_NO_MEMORY;
-    if (err != ERR_OK)
-        return kmipc_fail(error, err, kmip != NULL ? &kmip->detail : &detail);
-    *ret_kmip = TAKE(kmip);
-    return kmipc_fail(error, ERR_OK, &detail);
-}
-
-static const char *text_or_null(const char *text)
-{
-    return *text != '\0' ? text : NULL;
+    if (config->profile == NULL)
+        return open_merged(config, ret_kmip, error);
+    struct kmipc_profile *profile = calloc(1, sizeof *profile);
+    enum err err =
+        profile != NULL ? kmipc_profile_read(config->profile, profile, &detail) : ERR_NO_MEMORY;
+    if (err != ERR_OK) {
+        free(profile);
+        return kmipc_fail(error, err, &detail);
+    }
+    struct ckmip_config merged = *config;
+    merge(&merged, profile);
+    int status = open_merged(&merged, ret_kmip, error);
+    free(profile);
+    return status;
 }
 
 int ckmip_open(const char *profile, struct ckmip **ret_kmip, struct ckmip_error *error)
 {
-    struct err_detail detail = {0};
-    struct kmipc_profile *read = calloc(1, sizeof *read);
-    if (ret_kmip != NULL)
-        *ret_kmip = NULL;
-    enum err err = read == NULL ? ERR_NO_MEMORY
-                   : profile == NULL || ret_kmip == NULL
-                       ? ERR_ARGUMENT
-                       : kmipc_profile_read(profile, read, &detail);
-    if (err != ERR_OK) {
-        free(read);
-        return kmipc_fail(error, err, &detail);
-    }
-    const struct ckmip_config config = {
-        .size = sizeof config,
-        .host = read->host,
-        .port = (uint16_t)read->port,
-        .https = read->https,
-        .path = text_or_null(read->http_path),
-        .server_name = text_or_null(read->server_name),
-        .certificate_file = text_or_null(read->certificate),
-        .private_key_file = text_or_null(read->private_key),
-        .ca_file = text_or_null(read->ca),
-        .crl_file = text_or_null(read->crl),
-        .username = text_or_null(read->username),
-        .password_file = text_or_null(read->password_file),
-        .timeout_ms = read->timeout_s * 1000u,
-        .version_min = read->version_min,
-        .version_max = read->version_max,
-    };
-    int status = ckmip_open_config(&config, ret_kmip, error);
-    free(read);
-    return status == CKMIP_ARGUMENT ? CKMIP_CONFIG : status;
+    const struct ckmip_config config = {.size = sizeof config, .profile = profile};
+    return ckmip_open_config(profile != NULL ? &config : NULL, ret_kmip, error);
 }
 
 void ckmip_close(struct ckmip *kmip)

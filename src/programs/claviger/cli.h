@@ -16,6 +16,7 @@ struct cli {
     bool quiet;
     json_t *answer; /* what it is made of: cli_print_json */
     struct err_detail detail;
+    char hint[256]; /* instead of the error's own; "": that one */
 };
 
 /* One function per subcommand: prints its answer, gives an error with cli->detail filled. */

@@ -39,6 +39,31 @@
     COMMAND("client disable", command_client_disable)                                              \
     COMMAND("client enable", command_client_enable)                                                \
     COMMAND("client remove", command_client_remove)                                                \
+    COMMAND("kmip create", command_kmip_create)                                                    \
+    COMMAND("kmip create-pair", command_kmip_create_pair)                                          \
+    COMMAND("kmip register", command_kmip_register)                                                \
+    COMMAND("kmip get", command_kmip_get)                                                          \
+    COMMAND("kmip locate", command_kmip_locate)                                                    \
+    COMMAND("kmip attributes", command_kmip_attributes)                                            \
+    COMMAND("kmip set-attribute", command_kmip_set_attribute)                                      \
+    COMMAND("kmip delete-attribute", command_kmip_delete_attribute)                                \
+    COMMAND("kmip activate", command_kmip_activate)                                                \
+    COMMAND("kmip revoke", command_kmip_revoke)                                                    \
+    COMMAND("kmip destroy", command_kmip_destroy)                                                  \
+    COMMAND("kmip rekey", command_kmip_rekey)                                                      \
+    COMMAND("kmip encrypt", command_kmip_encrypt)                                                  \
+    COMMAND("kmip decrypt", command_kmip_decrypt)                                                  \
+    COMMAND("kmip sign", command_kmip_sign)                                                        \
+    COMMAND("kmip verify", command_kmip_verify)                                                    \
+    COMMAND("kmip mac", command_kmip_mac)                                                          \
+    COMMAND("kmip hash", command_kmip_hash)                                                        \
+    COMMAND("kmip random", command_kmip_random)                                                    \
+    COMMAND("kmip query", command_kmip_query)                                                      \
+    COMMAND("kmip versions", command_kmip_versions)                                                \
+    COMMAND("kmip export", command_kmip_export)                                                    \
+    COMMAND("kmip import", command_kmip_import)                                                    \
+    COMMAND("kmip raw", command_kmip_raw)                                                          \
+    COMMAND("kmip decode", command_kmip_decode)                                                    \
     COMMAND("server public-key", command_server_public_key)                                        \
     COMMAND("server ca", command_server_ca)                                                        \
     COMMAND("server reload", command_server_reload)                                                \

@@ -24,6 +24,8 @@ static void print_document(const struct cli *cli, enum err err)
         json = json_object(); /* nothing to tell but its end */
     if (err != ERR_OK)
         (void)json_object_set_new(json, "error", json_of_error(err, &cli->detail));
+    if (err != ERR_OK && cli->hint[0] != '\0')
+        (void)json_object_set_new(json_object_get(json, "error"), "hint", json_string(cli->hint));
     (void)json_dumpf(json, stdout, JSON_INDENT(2));
     (void)printf("\n");
 }
@@ -38,8 +40,9 @@ int cli_finish(struct cli *cli, enum err err)
         const struct err_row *row = err_row(err);
         const char *detail = cli->detail.text;
         (void)fprintf(stderr, "claviger: %s%s%s\n", row->text, *detail != '\0' ? ": " : "", detail);
-        if (*row->hint != '\0')
-            (void)fprintf(stderr, "hint: %s\n", row->hint);
+        const char *hint = cli->hint[0] != '\0' ? cli->hint : row->hint;
+        if (*hint != '\0')
+            (void)fprintf(stderr, "hint: %s\n", hint);
     }
     json_decref(cli->answer);
     cli->answer = NULL;
