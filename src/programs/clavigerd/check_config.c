@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "diameter/properties.h"
+#include "kmip/server/server.h"
 #include "net/tls.h"
 #include "programs/clavigerd/commands.h"
 #include "programs/clavigerd/pin.h"
@@ -62,6 +63,32 @@ static void check_diameter(const struct settings *settings)
         check_tls(settings, &props);
 }
 
+static void check_kmip(const struct settings *settings)
+{
+    char cert[4096], key[4096], ca[4096], log_dir[4096];
+    if (settings->kmip.listen.len + settings->https.listen.len == 0 ||
+        service_state_path(settings, SERVICE_CERT_FILE, cert, sizeof cert) != ERR_OK ||
+        service_state_path(settings, SERVICE_KEY_FILE, key, sizeof key) != ERR_OK ||
+        service_state_path(settings, SERVICE_CA_FILE, ca, sizeof ca) != ERR_OK ||
+        service_kmip_log_dir(settings, log_dir, sizeof log_dir) != ERR_OK)
+        return;
+    AUTO(arena_freep) struct arena *arena = NULL;
+    struct kmip_config config;
+    struct err_detail detail = {0};
+    enum err err = arena_new((size_t)64 * 1024, &arena);
+    if (err == ERR_OK)
+        err = kmip_config_from_settings(settings, arena, &config, &detail);
+    verdict("[kmip]", err, &detail);
+    const struct kmip_server_paths paths = {cert, key, ca, log_dir};
+    AUTO(net_tls_unrefp) struct net_tls *tls = NULL;
+    verdict("KMIP's certificate, key and authorities",
+            kmip_tls_from_settings(settings, &paths, &tls, &detail), &detail);
+    if (*settings->kmip.kek_file != '\0')
+        readable("[kmip] kek_file", settings->kmip.kek_file);
+    if (settings->kmip.log_secrets)
+        (void)printf("note   [kmip] log_secrets: keys and passwords go to %s\n", log_dir);
+}
+
 static void check_pin(const struct settings *settings)
 {
     const char *path = pin_path(settings->token.pin);
@@ -87,6 +114,7 @@ int command_check_config(const struct options *options)
         readable("module path", settings.keeper.module_paths.items[i]);
     check_pin(&settings);
     check_diameter(&settings);
+    check_kmip(&settings);
     settings_done(&settings);
     return problems == 0 ? EXIT_DONE : EXIT_USAGE;
 }

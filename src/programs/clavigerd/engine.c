@@ -21,6 +21,7 @@
 #include "keeper/control.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "programs/clavigerd/engine_kmip.h"
 #include "programs/clavigerd/reach.h"
 #include "programs/clavigerd/reload.h"
 #include "programs/clavigerd/service.h"
@@ -29,6 +30,7 @@
 #define REMEMBER_S     60   /* how often the store is told how far the audit chain is */
 #define ALIVE_MS       5000 /* the supervisor wants a sign every 10 s */
 #define GOODBYE_MS     1500 /* for DPR and answers under way when it stops */
+#define GOODBYE_STEP   50
 #define LOOPS_MAX      64
 #define BACKGROUND_MAX 16
 #define CONFIG_MAX     ((size_t)1024 * 1024)
@@ -49,6 +51,8 @@ struct engine {
     struct net_timer *remember;
     struct vault_chain chain;
     struct diameter_server *diameter;
+    struct engine_kmip kmip;
+    unsigned goodbye_ms; /* waited so far */
     struct api *api;
     struct net_http *http, *metrics;
     struct workers *background;
@@ -71,8 +75,9 @@ unsigned engine_loops(const struct settings *settings)
 
 unsigned engine_links(const struct settings *settings)
 {
-    return OWN_LINKS + (unsigned)settings->daemon.workers + API_JOB_WORKERS +
-           engine_loops(settings);
+    unsigned loops = engine_loops(settings);
+    return OWN_LINKS + (unsigned)settings->daemon.workers + API_JOB_WORKERS + loops +
+           (engine_kmip_wanted(settings) ? loops : 0);
 }
 
 static enum err find_paths(struct engine *e)
@@ -112,11 +117,13 @@ static enum err take_settings(struct engine *e, struct err_detail *detail)
     TRY(reload_read(e->reload, RELOAD_CONFIG, path, CONFIG_MAX, &text, detail));
     struct settings fresh;
     TRY(settings_parse(path, (const char *)text.data, text.len, &fresh, detail));
-    enum log_level level = (enum log_level)fresh.daemon.log_level;
-    fleet_set_lifetime_max(e->fleet, (uint32_t)fresh.diameter.max_lifetime);
+    enum err err = engine_kmip_reload(&e->kmip, &fresh, detail);
+    if (err == ERR_OK) {
+        log_init("engine", (enum log_level)fresh.daemon.log_level);
+        fleet_set_lifetime_max(e->fleet, (uint32_t)fresh.diameter.max_lifetime);
+    }
     settings_done(&fresh);
-    log_init("engine", level);
-    return ERR_OK;
+    return err;
 }
 
 static enum err take_configuration(struct engine *e, struct err_detail *detail)
@@ -181,7 +188,9 @@ static bool service(void *ctx, unsigned n, const char **ret_name, char *ret_text
     } else if (n == 2) {
         *ret_name = "metrics";
         (void)snprintf(ret_text, cap, "%s", e->metrics != NULL ? s->metrics.listen : "off");
-    } else if (n == 3 && e->diameter != NULL) {
+    } else if (n == 3 || n == 4) {
+        return engine_kmip_service(&e->kmip, n - 3, ret_name, ret_text, cap);
+    } else if (n == 5 && e->diameter != NULL) {
         *ret_name = "identity";
         (void)snprintf(ret_text, cap, "%s", e->identity);
     } else {
@@ -279,6 +288,14 @@ static enum err start_diameter(struct engine *e, struct err_detail *detail)
     return diameter_server_new(&config, detail, &e->diameter);
 }
 
+static enum err start_kmip(struct engine *e, struct err_detail *detail)
+{
+    const int *keepers = e->config->keepers + OWN_LINKS + net_loops_len(e->loops) +
+                         e->config->settings->daemon.workers + API_JOB_WORKERS;
+    return engine_kmip_start(&e->kmip, e->config, e->store, e->vault, e->clients, e->loops,
+                             e->keeper, keepers, detail);
+}
+
 static enum err start_api(struct engine *e, struct err_detail *detail)
 {
     const struct engine_config *c = e->config;
@@ -355,18 +372,22 @@ static void stop(struct engine *e, enum err why)
 
 static void say_goodbye_over(void *ctx)
 {
-    stop(ctx, ERR_OK);
+    struct engine *e = ctx;
+    e->goodbye_ms += GOODBYE_STEP;
+    bool peers = e->diameter != NULL && diameter_server_peers(e->diameter) != 0;
+    if (e->goodbye_ms < GOODBYE_MS && (peers || engine_kmip_busy(&e->kmip)))
+        net_timer_set(e->goodbye, GOODBYE_STEP);
+    else
+        stop(e, ERR_OK);
 }
 
 static void on_stop(struct engine *e)
 {
     log_info("stopping");
-    if (e->diameter == NULL) {
-        stop(e, ERR_OK);
-        return;
-    }
-    diameter_server_stop(e->diameter);
-    net_timer_set(e->goodbye, diameter_server_peers(e->diameter) != 0 ? GOODBYE_MS : 0);
+    if (e->diameter != NULL)
+        diameter_server_stop(e->diameter);
+    engine_kmip_stop(&e->kmip);
+    net_timer_set(e->goodbye, GOODBYE_STEP);
 }
 
 static void on_reload(struct engine *e)
@@ -437,9 +458,11 @@ static enum err serve(struct engine *e, struct err_detail *detail)
     TRY(net_loops_new(engine_loops(e->config->settings), &e->loops));
     TRY(net_loop_new(&e->control_loop));
     TRY(start_diameter(e, detail));
+    TRY(start_kmip(e, detail));
     TRY(start_api(e, detail));
     TRY(workers_new(1, BACKGROUND_MAX, &e->background));
     TRY(workers_submit(e->background, finish_reseals, e));
+    TRY(engine_kmip_sweep_on(&e->kmip, e->control_loop, e->background));
     TRY(net_loops_start(e->loops));
     TRY(watch_supervisor(e));
     TRY(net_loop_run(e->control_loop));
@@ -468,6 +491,7 @@ static void clean_up(struct engine *e)
     net_timer_free(e->alive);
     net_timer_free(e->goodbye);
     net_timer_free(e->remember);
+    engine_kmip_timer_free(&e->kmip);
     net_http_free(e->metrics);
     net_http_free(e->http);
     api_free(e->api);
@@ -476,6 +500,7 @@ static void clean_up(struct engine *e)
     if (e->loops != NULL)
         net_loops_stop(e->loops);
     diameter_server_free(e->diameter);
+    engine_kmip_free(&e->kmip);
     net_loops_free(e->loops);
     net_loop_free(e->control_loop);
     vault_clients_close(e->clients);

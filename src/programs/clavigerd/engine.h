@@ -15,6 +15,8 @@ struct engine_config {
     int metrics_fd;               /* listening TCP socket; -1: none */
     const int *tcp_fds, *tls_fds; /* listening sockets of Diameter */
     unsigned tcp_len, tls_len;
+    const int *kmip_fds, *https_fds; /* listening sockets of KMIP */
+    unsigned kmip_len, https_len;
 };
 
 /* How many keeper connections the settings ask for. */

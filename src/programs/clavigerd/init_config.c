@@ -28,6 +28,10 @@ static const char *const demonstration[] = {
     "127.0.0.1:3868",
     "diameter.listen_tls",
     "127.0.0.1:5658",
+    "kmip.listen",
+    "127.0.0.1:5696",
+    "https.listen",
+    "127.0.0.1:8085",
 };
 
 #define SET_MAX ((OPTIONS_MAX + ARRAY_LEN(demonstration)) + 1)

@@ -83,6 +83,7 @@ static enum err find_secrets(struct reach *reach, const struct settings *s, cons
     TRY(add_path(reach, &reach->secrets, audit_dir));
     TRY(add_path(reach, &reach->secrets, pin_path(s->token.pin)));
     TRY(add_path(reach, &reach->secrets, getenv("CREDENTIALS_DIRECTORY")));
+    TRY(add_path(reach, &reach->secrets, s->kmip.kek_file));
     for (size_t i = 0; i < s->keeper.module_paths.len; i++)
         TRY(add_path(reach, &reach->secrets, s->keeper.module_paths.items[i]));
     return ERR_OK;
@@ -109,6 +110,10 @@ static enum err find_writable(struct reach *reach, const struct settings *s,
         return ERR_NO_MEMORY;
     TRY(service_backup_dir(s, path, sizeof path));
     TRY(add_writable(reach, path, detail));
+    if (s->kmip.listen.len + s->https.listen.len != 0) {
+        TRY(service_kmip_log_dir(s, path, sizeof path));
+        TRY(add_writable(reach, path, detail));
+    }
     TRY(service_store_dir(s, path, sizeof path));
     return add_writable(reach, path, detail);
 }
@@ -133,6 +138,11 @@ static enum err find_tls_files(struct reach *reach, const struct settings *s,
     char path[PATH_MAX];
     TRY(service_state_path(s, SERVICE_CA_FILE, path, sizeof path));
     TRY(add_with_folder(reach, path));
+    const char *const kmip[] = {s->kmip.cert_file,    s->kmip.key_file, s->kmip.ca_file,
+                                s->kmip.more_ca_file, s->kmip.crl_file, s->kmip.ocsp_file};
+    for (size_t i = 0; i < ARRAY_LEN(kmip); i++)
+        if (*kmip[i] != '\0')
+            TRY(add_with_folder(reach, kmip[i]));
     if (*s->diameter.properties == '\0')
         return ERR_OK;
     AUTO(diameter_properties_done) struct diameter_properties props = {0};

@@ -22,9 +22,11 @@
 #define PORT_DIAMETER 3868
 #define PORT_TLS      5658
 #define PORT_METRICS  9464
+#define PORT_KMIP     5696
+#define PORT_HTTPS    8085
 
 /* What the supervisor knows and hands to its children by fork. Listeners stand in this order: API,
- * metrics (if any), Diameter over TCP, Diameter over TLS. */
+ * metrics (if any), Diameter over TCP, Diameter over TLS, KMIP, KMIP over HTTPS. */
 struct run {
     const char *config_path;
     bool accept_chain;
@@ -32,7 +34,7 @@ struct run {
     int listeners[LISTENERS_MAX];
     unsigned listeners_len;
     bool has_metrics;
-    unsigned tcp_len, tls_len;
+    unsigned tcp_len, tls_len, kmip_len, https_len;
     struct pin_hold
         *pin; /* from the environment or the terminal; NULL where the keeper reads it by itself */
 };
@@ -70,12 +72,15 @@ static enum err open_listeners(struct run *run, struct err_detail *detail)
         TRY(listen_on(run, s->metrics.listen, PORT_METRICS, "[metrics] listen", detail));
         run->has_metrics = true;
     }
-    if (*s->diameter.properties == '\0')
-        return ERR_OK;
-    TRY(listen_list(run, &s->diameter.listen, PORT_DIAMETER, "[diameter] listen", &run->tcp_len,
-                    detail));
-    return listen_list(run, &s->diameter.listen_tls, PORT_TLS, "[diameter] listen_tls",
-                       &run->tls_len, detail);
+    if (*s->diameter.properties != '\0') {
+        TRY(listen_list(run, &s->diameter.listen, PORT_DIAMETER, "[diameter] listen", &run->tcp_len,
+                        detail));
+        TRY(listen_list(run, &s->diameter.listen_tls, PORT_TLS, "[diameter] listen_tls",
+                        &run->tls_len, detail));
+    }
+    TRY(listen_list(run, &s->kmip.listen, PORT_KMIP, "[kmip] listen", &run->kmip_len, detail));
+    return listen_list(run, &s->https.listen, PORT_HTTPS, "[https] listen", &run->https_len,
+                       detail);
 }
 
 static int child_status(const char *what, enum err err, const struct err_detail *detail)
@@ -135,6 +140,10 @@ static int engine_main(const struct supervised *given, void *ctx)
     config.tcp_len = run->tcp_len;
     config.tls_fds = next + run->tcp_len;
     config.tls_len = run->tls_len;
+    config.kmip_fds = config.tls_fds + run->tls_len;
+    config.kmip_len = run->kmip_len;
+    config.https_fds = config.kmip_fds + run->kmip_len;
+    config.https_len = run->https_len;
     struct err_detail detail = {0};
     enum err err = engine_run(&config, &detail);
     return child_status("engine", err, &detail);

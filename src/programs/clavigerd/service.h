@@ -10,6 +10,7 @@
 #define SERVICE_AUDIT_DIR    "audit"
 #define SERVICE_SPOOL_DIR    "spool"
 #define SERVICE_BACKUP_DIR   "backup"
+#define SERVICE_KMIP_LOG     "kmip-log"
 #define SERVICE_PROFILE_FILE "token-profile.json"
 #define SERVICE_CA_FILE      "tls/ca.pem"
 #define SERVICE_CERT_FILE    "tls/server.pem"
@@ -22,6 +23,7 @@ MUST_CHECK enum err service_store_dir(const struct settings *settings, char *to,
 /* [audit] directory and [backup] directory, or their defaults in the state directory. */
 MUST_CHECK enum err service_audit_dir(const struct settings *settings, char *to, size_t cap);
 MUST_CHECK enum err service_backup_dir(const struct settings *settings, char *to, size_t cap);
+MUST_CHECK enum err service_kmip_log_dir(const struct settings *settings, char *to, size_t cap);
 MUST_CHECK enum err service_spool_dir(const struct settings *settings, char *to, size_t cap);
 /* "<state directory>/name". */
 MUST_CHECK enum err service_state_path(const struct settings *settings, const char *name, char *to,
