@@ -133,7 +133,7 @@ enum err key_list_encode(const struct key_list *list, struct arena *arena, struc
     return ERR_OK;
 }
 
-bool key_read(struct reader *reader, uint32_t *ret_attribute, struct bytes *ret_value)
+bool vault_key_read(struct reader *reader, uint32_t *ret_attribute, struct bytes *ret_value)
 {
     if (reader_left(reader) == 0)
         return false;
@@ -152,7 +152,7 @@ enum err key_list_decode(struct bytes blob, struct arena *arena, struct key_list
     uint32_t attribute;
     struct bytes value;
     size_t count = 0;
-    while (key_read(&reader, &attribute, &value))
+    while (vault_key_read(&reader, &attribute, &value))
         if (value.len <= VAULT_KEY_MAX)
             count++;
     if (reader_end(&reader) != ERR_OK)
@@ -162,7 +162,7 @@ enum err key_list_decode(struct bytes blob, struct arena *arena, struct key_list
         return ERR_NO_MEMORY;
     reader = reader_of(blob);
     size_t len = 0;
-    while (len < count && key_read(&reader, &attribute, &value)) {
+    while (len < count && vault_key_read(&reader, &attribute, &value)) {
         if (value.len > VAULT_KEY_MAX)
             return ERR_CORRUPT;
         keys[len].attribute = attribute;

@@ -133,7 +133,7 @@ static bool entries_match(const struct vault_query *query, struct bytes entries)
     struct reader reader = reader_of(entries);
     uint32_t attribute;
     struct bytes value;
-    while (open != 0 && key_read(&reader, &attribute, &value))
+    while (open != 0 && vault_key_read(&reader, &attribute, &value))
         for (size_t i = 0; i < query->count; i++)
             if (query->terms[i].key.attribute == attribute && value_holds(&query->terms[i], value))
                 open &= ~((uint64_t)1 << i);

@@ -20,7 +20,7 @@ MUST_CHECK enum err key_list_decode(struct bytes blob, struct arena *arena,
 /* As memcmp: attribute, then value, a shorter one before what it begins. */
 int key_compare(const struct vault_key *a, const struct vault_key *b);
 /* Reads one entry of a blob that is being walked; false at its end or where it is no such blob. */
-bool key_read(struct reader *reader, uint32_t *ret_attribute, struct bytes *ret_value);
+bool vault_key_read(struct reader *reader, uint32_t *ret_attribute, struct bytes *ret_value);
 
 /* The row with this uid for these eyes (NULL: any). As vault_object_get. */
 MUST_CHECK enum err object_read(struct store_conn *conn, const struct vault_eyes *eyes,
