@@ -102,7 +102,7 @@ def alive(pid):
 class Daemon:
     """clavigerd in a folder of its own."""
 
-    def __init__(self, folder, *, diameter=True, gateway=None, host=None, import_key=None, settings=None):
+    def __init__(self, folder, *, diameter=True, kmip=False, gateway=None, host=None, import_key=None, settings=None):
         self.folder = Path(folder)
         self.config = self.folder / "clavigerd.conf"
         self.socket = self.folder / "claviger.sock"
@@ -110,11 +110,14 @@ class Daemon:
         self.state = self.folder / "state"
         self.process = None
         self.port, self.tls_port, self.metrics_port = free_port(), free_port(), free_port()
+        self.kmip_port, self.https_port = free_port(), free_port()
         self.given = {
             "audit.segment_size": "1M",  # segments are written in full when they are made
             "metrics.listen": f"127.0.0.1:{self.metrics_port}",
             "diameter.listen": f"127.0.0.1:{self.port}" if diameter else "",
             "diameter.listen_tls": f"127.0.0.1:{self.tls_port}" if diameter else "",
+            "kmip.listen": f"127.0.0.1:{self.kmip_port}" if kmip else "",
+            "https.listen": f"127.0.0.1:{self.https_port}" if kmip else "",
             **({} if diameter else {"diameter.properties": ""}),
             **(settings or {}),
         }

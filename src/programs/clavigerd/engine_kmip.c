@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "programs/clavigerd/service.h"
+#include "vault/object_tx.h"
 
 #define SWEEP_S 30
 
