@@ -2,7 +2,9 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
+#include "base/fiber.h"
 #include "support/test.h"
 
 static _Atomic int ran;
@@ -42,5 +44,57 @@ static void a_full_queue_says_busy(void **state)
     workers_free(pool);
 }
 
-TEST_MAIN(cmocka_unit_test(everything_queued_runs_before_the_end),
+static pthread_cond_t some = PTHREAD_COND_INITIALIZER;
+static struct fiber *woken;
+static struct workers *slow;
+static pthread_t elsewhere;
+static bool ended;
+
+static void on_wake(void *ctx, struct fiber *fiber)
+{
+    (void)ctx;
+    (void)pthread_mutex_lock(&gate);
+    woken = fiber;
+    (void)pthread_cond_signal(&some);
+    (void)pthread_mutex_unlock(&gate);
+}
+
+static void note_thread(void *arg)
+{
+    (void)arg;
+    elsewhere = pthread_self();
+}
+
+static void wait_in_fiber(void *arg)
+{
+    (void)arg;
+    assert_ok(workers_run(slow, note_thread, NULL));
+    ended = true;
+}
+
+static void a_fiber_waits_for_its_work(void **state)
+{
+    (void)state;
+    struct fiber_pool *pool = NULL;
+    assert_ok(workers_new(1, 2, &slow));
+    assert_ok(workers_run(slow, note_thread, NULL)); /* no fiber: here and now */
+    assert_true(pthread_equal(elsewhere, pthread_self()));
+    assert_ok(fiber_pool_new((struct fiber_owner){on_wake, NULL}, 1, 1, &pool));
+    assert_ok(fiber_start(pool, wait_in_fiber, NULL));
+    while (!ended) {
+        (void)pthread_mutex_lock(&gate);
+        while (woken == NULL)
+            (void)pthread_cond_wait(&some, &gate);
+        struct fiber *fiber = woken;
+        woken = NULL;
+        (void)pthread_mutex_unlock(&gate);
+        fiber_resume(fiber);
+    }
+    assert_false(pthread_equal(elsewhere, pthread_self()));
+    fiber_pool_free(pool);
+    workers_free(slow);
+}
+
+TEST_MAIN(cmocka_unit_test(a_fiber_waits_for_its_work),
+          cmocka_unit_test(everything_queued_runs_before_the_end),
           cmocka_unit_test(a_full_queue_says_busy))
