@@ -115,7 +115,12 @@ static enum err run_in_savepoint(struct store_conn *conn, struct job *job)
     return err;
 }
 
-enum attempt { ATTEMPT_OVER, ATTEMPT_RERUN, ATTEMPT_SPLIT };
+/* How the transactions of a commit are kept apart. A savepoint copies each page that is changed
+ * within it, which for many small transactions is most of the work. So they run without, and only
+ * where one fails after it wrote something are all run again, each in a savepoint. */
+enum apart { APART_NOT, APART_SAVEPOINTS };
+
+enum attempt { ATTEMPT_OVER, ATTEMPT_RERUN, ATTEMPT_APART, ATTEMPT_SPLIT };
 
 static void fail_good(struct job **jobs, unsigned len, enum err err,
                       const struct err_detail *detail)
@@ -162,7 +167,23 @@ static enum attempt commit_jobs(struct committer *w, struct job **jobs, unsigned
     return err == ERR_STORE && len > 1 ? ATTEMPT_SPLIT : ATTEMPT_OVER;
 }
 
-static enum attempt attempt(struct committer *w, struct job **jobs, unsigned len)
+/* One transaction of several. */
+static enum attempt run_one(struct committer *w, struct job *job, enum apart apart)
+{
+    struct store_conn *conn = w->conn;
+    bool savepoint = apart == APART_SAVEPOINTS;
+    int64_t before = store_conn_writes(conn);
+    job->err = savepoint ? run_in_savepoint(conn, job) : run_fn(conn, job);
+    if (job->err == ERR_OK)
+        return ATTEMPT_OVER;
+    if (job->err == ERR_CONFLICT)
+        return ATTEMPT_RERUN;
+    if (conn->lost != ERR_OK)
+        return ATTEMPT_SPLIT;
+    return savepoint || store_conn_writes(conn) == before ? ATTEMPT_OVER : ATTEMPT_APART;
+}
+
+static enum attempt attempt(struct committer *w, struct job **jobs, unsigned len, enum apart apart)
 {
     struct err_detail detail = {0};
     for (unsigned i = 0; i < len; i++)
@@ -174,16 +195,12 @@ static enum attempt attempt(struct committer *w, struct job **jobs, unsigned len
     }
     bool any_good = false;
     for (unsigned i = 0; i < len; i++) {
-        struct job *job = jobs[i];
-        job->err = len == 1 ? run_fn(w->conn, job) : run_in_savepoint(w->conn, job);
-        any_good = any_good || job->err == ERR_OK;
-        bool lost = w->conn->lost != ERR_OK;
-        if (job->err == ERR_CONFLICT || lost) {
-            store_conn_rollback(w->conn);
-            if (job->err == ERR_CONFLICT)
-                return ATTEMPT_RERUN;
-            return len == 1 ? ATTEMPT_OVER : ATTEMPT_SPLIT;
-        }
+        enum attempt result = run_one(w, jobs[i], apart);
+        any_good = any_good || jobs[i]->err == ERR_OK;
+        if (result == ATTEMPT_OVER)
+            continue;
+        store_conn_rollback(w->conn);
+        return len == 1 && result != ATTEMPT_RERUN ? ATTEMPT_OVER : result;
     }
     if (!any_good) {
         store_conn_rollback(w->conn);
@@ -204,10 +221,16 @@ static void pause_before_rerun(struct committer *w, unsigned tries)
 
 static enum attempt run_bounded(struct committer *w, struct job **jobs, unsigned len)
 {
-    enum attempt result = attempt(w, jobs, len);
-    for (unsigned tries = 0; result == ATTEMPT_RERUN && tries < RERUN_MAX; tries++) {
-        pause_before_rerun(w, tries);
-        result = attempt(w, jobs, len);
+    enum apart apart = APART_NOT;
+    enum attempt result = attempt(w, jobs, len, apart);
+    for (unsigned tries = 0; tries < RERUN_MAX; tries++) {
+        if (result == ATTEMPT_APART)
+            apart = APART_SAVEPOINTS;
+        else if (result == ATTEMPT_RERUN)
+            pause_before_rerun(w, tries);
+        else
+            break;
+        result = attempt(w, jobs, len, apart);
     }
     return result;
 }

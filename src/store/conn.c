@@ -277,7 +277,13 @@ bool store_column_null(struct store_stmt *stmt, unsigned column)
 enum err store_exec(struct store_conn *conn, const char *sql, struct err_detail *detail)
 {
     TRY(refuse_lost(conn, detail));
+    conn->execs++;
     return note_loss(conn, conn->engine->exec(conn->link, sql, detail));
+}
+
+int64_t store_conn_writes(struct store_conn *conn)
+{
+    return conn->engine->writes(conn->link) + conn->execs;
 }
 
 int64_t store_changes(struct store_conn *conn)

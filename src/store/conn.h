@@ -25,6 +25,7 @@ struct store_conn {
     struct store_stmt *slots[CONN_SLOTS]; /* by address of the text: the usual case is a literal */
     unsigned stmts_len;
     uint64_t tick;
+    int64_t execs; /* calls of store_exec: they may change a table itself */
     bool in_tx;
     enum err
         lost; /* the engine undid the transaction by itself: everything fails until it is ended */
@@ -39,5 +40,7 @@ MUST_CHECK enum err store_conn_begin(struct store_conn *conn, struct err_detail 
 /* On failure the transaction is rolled back. */
 MUST_CHECK enum err store_conn_commit(struct store_conn *conn, struct err_detail *detail);
 void store_conn_rollback(struct store_conn *conn);
+/* Grows with every row that is written, and with whatever else may change something. */
+int64_t store_conn_writes(struct store_conn *conn);
 /* End what statements still read, so that their snapshot goes with the transaction. */
 void store_conn_settle(struct store_conn *conn);

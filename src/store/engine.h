@@ -37,6 +37,8 @@ struct engine {
     enum err (*exec)(void *link, const char *sql, struct err_detail *detail);
     int64_t (*changes)(void *link);
     int64_t (*last_id)(void *link);
+    /* rows written by all statements of the link so far, those that were undone too */
+    int64_t (*writes)(void *link);
 
     enum err (*prepare)(void *link, const char *sql, void **ret_cmd, struct err_detail *detail);
     void (*finalize)(void *cmd);

@@ -9,7 +9,7 @@
 
 #define PAGE_SIZE 4096
 #define BUSY_MS   5000
-#define LOG_PAGES 1000 /* a longer log is copied into the file */
+#define LOG_PAGES 4000 /* a longer log is copied into the file */
 #define LOG_KEEP_BYTES                                                                             \
     (16 * 1024 * 1024) /* a log that a long transaction blew up shrinks to this */
 #define VALUE_MAX (64 * 1024 * 1024)
@@ -252,6 +252,11 @@ static int64_t last_id(void *link)
     return sqlite3_last_insert_rowid(((struct sqlite_link *)link)->db);
 }
 
+static int64_t writes(void *link)
+{
+    return sqlite3_total_changes64(((struct sqlite_link *)link)->db);
+}
+
 const struct engine engine_sqlite = {
     .name = "sqlite",
     .scheme = "sqlite:",
@@ -271,6 +276,7 @@ const struct engine engine_sqlite = {
     .exec = exec,
     .changes = changes,
     .last_id = last_id,
+    .writes = writes,
     .prepare = sqlite_prepare,
     .finalize = sqlite_finalize,
     .reset = sqlite_reset,

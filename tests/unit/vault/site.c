@@ -196,13 +196,3 @@ void site_check(struct site *site)
                                     "o.id = k.object WHERE o.grp <> k.grp"),
                      0);
 }
-
-__attribute__((weak)) enum err keeper_object_reseal(struct keeper_client *client, const char *actor,
-                                                    const struct keeper_object *objects,
-                                                    size_t count, struct buf *sealed,
-                                                    struct keeper_object_resealed *ret_resealed,
-                                                    struct err_detail *detail)
-{
-    (void)client, (void)actor, (void)objects, (void)count, (void)sealed, (void)ret_resealed;
-    return err_set(detail, ERR_UNSUPPORTED, "weak");
-}
