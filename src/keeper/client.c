@@ -118,7 +118,7 @@ size_t keeper_client_outstanding(const struct keeper_client *client)
 
 uint64_t client_next_id(struct keeper_client *client, unsigned slot)
 {
-    return ++client->last_id << 8 | slot;
+    return ++client->last_id << 16 | slot;
 }
 
 /* A new message at the end of the ring. */

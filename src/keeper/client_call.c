@@ -13,6 +13,8 @@ void client_calls_init(struct keeper_client *client)
     client->backlog_last = &client->backlog;
     client->slow_last = &client->slow_backlog;
     client->packets_last = &client->packets;
+    for (unsigned i = 0; i < SLOTS_MAX; i++)
+        client->free_slots[client->free_count++] = (uint16_t)(SLOTS_MAX - 1 - i);
 }
 
 static void packet_free(struct keeper_client *client, struct packet *packet)
@@ -106,25 +108,25 @@ enum err client_calls_flush(struct keeper_client *client)
 
 static enum err slot_take(struct keeper_client *client, struct client_call *call)
 {
-    for (unsigned i = 0; i < SLOTS_MAX; i++) {
-        if (client->slots[i] != NULL)
-            continue;
-        client->slots[i] = call;
-        call->id = client_next_id(client, i);
-        if (call->fiber != NULL) {
-            client->calls++;
-            client->slow += call->slow;
-        }
-        return ERR_OK;
+    if (client->free_count == 0)
+        return ERR_BUSY;
+    unsigned slot = client->free_slots[--client->free_count];
+    client->slots[slot] = call;
+    call->id = client_next_id(client, slot);
+    if (call->fiber != NULL) {
+        client->calls++;
+        client->slow += call->slow;
     }
-    return ERR_BUSY;
+    return ERR_OK;
 }
 
 static void slot_give(struct keeper_client *client, struct client_call *call)
 {
     if (call->id == 0)
         return;
-    client->slots[call->id & 0xff] = NULL;
+    unsigned slot = call->id & NO_SLOT;
+    client->slots[slot] = NULL;
+    client->free_slots[client->free_count++] = (uint16_t)slot;
     call->id = 0;
     if (call->fiber != NULL) {
         client->calls--;
@@ -187,7 +189,7 @@ static void backlog_run(struct keeper_client *client, struct client_call **first
 
 void client_calls_answer(struct keeper_client *client, uint64_t id, struct bytes answer)
 {
-    unsigned slot = id & 0xff;
+    unsigned slot = id & NO_SLOT;
     struct client_call *call = slot < SLOTS_MAX ? client->slots[slot] : NULL;
     if (call == NULL || call->id != id)
         return;

@@ -55,9 +55,11 @@ struct keeper_client {
     uint8_t *in;
     size_t in_len;
 
-    /* Calls under way; a call's id is its number shifted by 8, and its slot. Messages of releases
+    /* Calls under way; a call's id is its number shifted by 16, and its slot. Messages of releases
      * have the slot NO_SLOT. */
     struct client_call *slots[SLOTS_MAX];
+    uint16_t free_slots[SLOTS_MAX];
+    unsigned free_count;
     unsigned calls; /* in slots, of fibers */
     unsigned slow;
     struct client_call *backlog; /* wait for a slot */
@@ -69,7 +71,7 @@ struct keeper_client {
     struct packet *tail;
     struct packet *spare;
 };
-#define NO_SLOT 0xff
+#define NO_SLOT 0xffff
 _Static_assert(SLOTS_MAX <= NO_SLOT, "slots in ids");
 
 uint64_t client_next_id(struct keeper_client *client, unsigned slot);

@@ -82,7 +82,7 @@ enum keeper_object_flag {
 };
 
 #define KEEPER_STREAMS_MAX 256 /* of one connection */
-#define KEEPER_CALLS_MAX   128 /* of one connection under way, in bundles */
+#define KEEPER_CALLS_MAX   256 /* of one connection under way, in bundles */
 
 /* What one message takes. */
 #define KEEPER_MESSAGE_MAX      65536

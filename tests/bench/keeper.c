@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "bench/keeper_objects.h"
 #include "fake/token.h"
 #include "keeper/audit.h"
 #include "keeper/client.h"
@@ -17,7 +18,7 @@
 /* Releases a second through a whole keeper in a process of its own: socket, GCM, chained record,
  * one fdatasync a batch.  usage: bench_keeper [seconds] [folder for the segments] */
 
-#define DOMAIN  1
+#define DOMAIN  KEEPER_BENCH_DOMAIN
 #define RECORDS 4096
 
 static unsigned seconds = 3;
@@ -54,7 +55,8 @@ static void keep(int fd, int segment, bool buffered)
     struct fake_token token;
     struct keeper_server *server = NULL;
     struct keeper_policy policy = keeper_policy_default();
-    policy.rates[KEEPER_DIAMETER].rate = KEEPER_UNLIMITED;
+    for (unsigned i = 0; i < KEEPER_PURPOSES; i++)
+        policy.rates[i].rate = KEEPER_UNLIMITED;
     if (audit_open(&setup, &audit, NULL) != ERR_OK || fake_token_init(&token) != ERR_OK)
         exit(1);
     struct keeper_server_config config = {.fds = &fd,
@@ -174,6 +176,22 @@ static void prepare(struct load *load)
         die(err_text(err));
 }
 
+static pid_t keeper_pid;
+
+/* Of the keeper's process, in hundredths. */
+static double keeper_cpu(void)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)keeper_pid);
+    FILE *file = fopen(path, "re");
+    unsigned long user = 0, system = 0;
+    if (file == NULL || fscanf(file, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+                               &user, &system) != 2)
+        die(path);
+    (void)fclose(file);
+    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
 static void bench(const char *dir, bool buffered)
 {
     printf("audit.reads = %s\n", buffered ? "buffered" : "durable");
@@ -198,6 +216,8 @@ static void bench(const char *dir, bool buffered)
     static const unsigned outstanding[] = {1, 32, 200, 400};
     for (unsigned i = 0; i < sizeof outstanding / sizeof outstanding[0]; i++)
         run(&load, outstanding[i]);
+    keeper_pid = pid;
+    keeper_bench_objects(load.client, seconds, keeper_cpu);
     keeper_client_free(load.client);
     (void)waitpid(pid, NULL, 0);
     free(load.latencies);

@@ -65,6 +65,9 @@ static struct keeper_policy policy_of(const struct settings *settings)
     policy.rates[KEEPER_EXPORT_BATCH].rate = settings->keeper.export_rate;
     policy.rates[KEEPER_BACKUP].rate = settings->keeper.export_rate;
     policy.rates[KEEPER_EXPORT_KEYRING].rate = settings->keeper.keyring_rate;
+    policy.rates[KEEPER_KMIP_RELEASE].rate = settings->keeper.kmip_release_rate;
+    policy.rates[KEEPER_KMIP_USE].rate = settings->keeper.kmip_use_rate;
+    policy.rates[KEEPER_KMIP_CREATE].rate = settings->keeper.kmip_create_rate;
     return policy;
 }
 

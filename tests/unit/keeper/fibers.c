@@ -9,7 +9,7 @@
 /* Many fibers of one thread in calls of one client: what they ask travels in bundles. The loop here
  * is the smallest that does what a network loop does. */
 
-#define FIBERS_MAX 400
+#define FIBERS_MAX 600
 
 struct loop {
     struct rig *rig;
@@ -293,7 +293,7 @@ static void a_lost_keeper_ends_all(void **state)
     rig_begin(&rig, NULL);
     struct loop loop;
     loop_begin(&loop, &rig);
-    struct work *works = works_start(&loop, 200, until_gone);
+    struct work *works = works_start(&loop, 300, until_gone);
     assert_int_equal(keeper_client_outstanding(loop.client), KEEPER_CALLS_MAX);
     while (!works[0].done) {
         keeper_client_flush(loop.client);
@@ -310,7 +310,7 @@ static void a_lost_keeper_ends_all(void **state)
         run_woken(&loop);
     }
     loop_run(&loop);
-    works_check(works, 200, ERR_KEEPER_GONE);
+    works_check(works, 300, ERR_KEEPER_GONE);
     loop_end(&loop);
     struct audit_verify_options options = {.whole = true};
     struct audit_verify_result result;

@@ -520,7 +520,7 @@ static void sessions_of_others(void **state)
     assert_ok(rig_end(&rig));
 }
 
-#define FLOOD 250
+#define FLOOD (KEEPER_CALLS_MAX + 100)
 
 static void floods_and_closing(void **state)
 {
@@ -554,7 +554,7 @@ static void floods_and_closing(void **state)
     assert_true(sent < 200);
     assert_ok(rig_release(&rig, &node.row, keeper_sealed_view(&node.made.sealed), NULL, NULL));
     /* slow operations in a flood: bounded, the rest is told to come again */
-    rig.token.delay_ms = 10;
+    rig.token.delay_ms = 5;
     unsigned busy = 0;
     for (unsigned i = 0; i < FLOOD; i++) {
         struct writer create = actor_begin(talk, KEEPER_DOMAIN_CREATE, 0);
