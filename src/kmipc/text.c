@@ -95,14 +95,14 @@ enum err kmipc_put_name(struct kmipc_call *call, struct kmip_node *parent, uint3
 
 /* ---- values ---- */
 
-/* "Encrypt|Decrypt", with blanks or commas as well. */
+/* "Encrypt|Decrypt", "Encrypt, Derive Key". */
 static enum err parse_mask(struct kmipc_call *call, uint32_t tag, const char *text,
                            uint32_t *ret_mask)
 {
     char word[64];
     uint32_t mask = 0, bit = 0;
     while (*(text += strspn(text, "|, ")) != '\0') {
-        size_t len = strcspn(text, "|, ");
+        size_t len = strcspn(text, "|,");
         if (len >= sizeof word)
             return err_set(&call->kmip->detail, ERR_ARGUMENT, "'%.64s' is too long", text);
         memcpy(word, text, len);
