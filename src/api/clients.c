@@ -298,7 +298,7 @@ static enum err certify(struct api_call *call, const char *name, const char *req
     return api_certify(call, &wanted, ret_made, detail);
 }
 
-/* The port that the KMIP service says it listens on ("127.0.0.1:5696, tls"); 0: it does not run. */
+/* The port that the KMIP service says it listens on ("tls 127.0.0.1:5696, 3 connections"); 0: it does not run. */
 static unsigned long kmip_port(const struct api_daemon *daemon)
 {
     const char *name = NULL;
@@ -308,7 +308,7 @@ static unsigned long kmip_port(const struct api_daemon *daemon)
          n++) {
         if (strcmp(name, "kmip") != 0)
             continue;
-        text[strcspn(text, ", ")] = '\0';
+        text[strcspn(text, ",")] = '\0';
         const char *colon = strrchr(text, ':');
         return colon != NULL ? strtoul(colon + 1, NULL, 10) : 0;
     }
