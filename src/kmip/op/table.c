@@ -26,6 +26,16 @@ static const struct kmip_op_row rows[] = {
     {KMIP_OP_MAC, KMIP_1_2, 0, VAULT_MAY_USE, kmip_op_mac},
     {KMIP_OP_MAC_VERIFY, KMIP_1_2, 0, VAULT_MAY_USE, kmip_op_mac_verify},
     {KMIP_OP_HASH, KMIP_1_2, 0, VAULT_MAY_USE, kmip_op_hash},
+    {KMIP_OP_DERIVE_KEY, KMIP_1_0, 0, VAULT_MAY_CREATE, kmip_op_derive_key},
+    {KMIP_OP_CREATE_SPLIT_KEY, KMIP_1_2, 0, VAULT_MAY_CREATE, kmip_op_create_split_key},
+    {KMIP_OP_JOIN_SPLIT_KEY, KMIP_1_2, 0, VAULT_MAY_CREATE, kmip_op_join_split_key},
+    {KMIP_OP_POLL, KMIP_1_0, KMIP_OP_MAKES_SECRET, 0, kmip_op_poll},
+    {KMIP_OP_CANCEL, KMIP_1_0, 0, 0, kmip_op_cancel},
+    {KMIP_OP_PROCESS, KMIP_2_1, 0, 0, kmip_op_process},
+    {KMIP_OP_QUERY_ASYNCHRONOUS_REQUESTS, KMIP_2_1, 0, 0, kmip_op_query_asynchronous_requests},
+    {KMIP_OP_LOGIN, KMIP_2_0, 0, 0, kmip_op_login},
+    {KMIP_OP_DELEGATED_LOGIN, KMIP_2_0, 0, 0, kmip_op_delegated_login},
+    {KMIP_OP_LOGOUT, KMIP_2_0, 0, 0, kmip_op_logout},
 };
 
 const struct kmip_op_row *kmip_op_row(uint32_t operation, uint16_t version)

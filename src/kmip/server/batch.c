@@ -1,6 +1,7 @@
 #include "kmip/server/batch.h"
 
 #include "kmip/codec/table.h"
+#include "kmip/op/async.h"
 #include "kmip/op/placement.h"
 #include "kmip/op/table.h"
 #include "kmip/op/tickets.h"
@@ -52,7 +53,10 @@ static enum err run_one(struct kmip_call *call, const struct kmip_node *item)
         return kmip_fail(call, KMIP_REASON_INVALID_MESSAGE, "the Request Payload is no structure");
     call->in = payload;
     TRY(check_extensions(call, item));
-    return kmip_run_item(call);
+    TRY(kmip_ticket_allows(call));
+    bool later = false;
+    TRY(kmip_async_wanted(call, &later));
+    return later ? kmip_async_begin(call) : kmip_run_item(call);
 }
 
 struct item {
@@ -113,6 +117,10 @@ static enum err answer(struct kmip_batch *batch, const struct kmip_node *in, boo
     batch->processed->items++;
     if (batch->processed->operation == 0)
         batch->processed->operation = call.operation;
+    /* Poll answers as the operation it asks for */
+    struct kmip_node *operation = kmip_child(item.out, KMIP_TAG_OPERATION);
+    if (operation != NULL)
+        operation->num = call.operation;
     *ret_failed = err != ERR_OK;
     if (err != ERR_OK) {
         put_failure(batch, &call, &item, err);
