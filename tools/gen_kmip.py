@@ -342,4 +342,5 @@ def main(folder, tags_h, enums_h, tables_c):
     write_tables(tables_c, table)
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])
