@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Turn data/kmip-*.toml into C headers, C tables and the reference page.
 
-usage: gen_kmip.py DATA_DIR kmip_tags.h kmip_enums.h kmip_tables.c
+usage: gen_kmip.py DATA_DIR kmip_tags.h kmip_enums.h kmip_tables.c kmip-reference.md
 
 How names are made, always from the name as the specification prints it:
   on the wire  (JSON, XML) CamelCase by KMIP Additional Message Encodings, 4.1.3: "X.509 Certificate Issuer" is
@@ -335,11 +335,91 @@ def write_tables(path, table):
         write_index(f, "kmip_tag_titles", [row["name"] for row in rows])
 
 
-def main(folder, tags_h, enums_h, tables_c):
+def span(row):
+    since, until = row.get("since", "1.0"), row.get("until", "2.1")
+    return "all" if (since, until) == ("1.0", "2.1") else f"{since} on" if until == "2.1" else f"{since} to {until}"
+
+
+def type_text(row):
+    def one(value):
+        return " or ".join([value] if isinstance(value, str) else value or ["any"])
+    first = one(row.get("type"))
+    return first if "type2" not in row else f"{first}; from 2.0 {one(row['type2'])}"
+
+
+def field_lists(row, key):
+    first, second = row.get(key), row.get(key + "2")
+    text = ", ".join(first) if first else "–"
+    if second is None:
+        return text
+    return f"{text}; from 2.0: {', '.join(second) or '–'}"
+
+
+def ask(row):
+    return {"client": "", "server": " (the server asks)", "both": " (either asks)"}[row.get("by", "client")]
+
+
+def reference_operations(f, table):
+    known = {row["name"]: row for enum in table.enums if enum["name"] == "Operation" for row in enum["values"]}
+    f.write("## Operations\n\n| number | operation | versions | request | response |\n|---|---|---|---|---|\n")
+    for row in table.operations:
+        number = known[row["name"]]
+        f.write(f"| {number['value']} | {row['name']}{ask(row)} | {span(number)} | {field_lists(row, 'request')} | "
+                f"{field_lists(row, 'response')} |\n")
+
+
+def reference_attributes(f, table):
+    f.write("\n## Attributes\n\n`C` client, `S` server. Objects are all where none are named.\n\n"
+            "| attribute | versions | set by | changed by | deleted by client | several | objects |\n"
+            "|---|---|---|---|---|---|---|\n")
+    for row in table.attributes:
+        changed = ("C" if row.get("client_modifies") else "") + ("S" if row.get("server_modifies") else "")
+        if "modify_states" in row:
+            changed += " while " + " or ".join(row["modify_states"])
+        objects = ", ".join(row.get("objects", []))
+        if "objects2" in row:
+            objects += "; from 2.0: " + ", ".join(row["objects2"])
+        f.write(f"| {row['name']} | {span(row)} | {''.join(who[0].upper() for who in row['set_by'])} | {changed} | "
+                f"{'yes' if row.get('client_deletes') else ''} | {'yes' if row.get('multi') else ''} | {objects} |\n")
+
+
+def reference_enums(f, table):
+    for enum in table.enums + table.masks:
+        if enum.get("tags"):
+            continue
+        reasons = enum["name"] == "Result Reason"
+        f.write(f"\n### {enum['name']}\n\n| value | name | versions |{' instead |' if reasons else ''}\n"
+                f"|---|---|---|{'---|' if reasons else ''}\n")
+        for row in enum["values"]:
+            f.write(f"| {row['value']:#x} | {wire_name(row['name'])} | {span(row)} |"
+                    + (f" {row.get('instead', '')} |" if reasons else "") + "\n")
+
+
+def write_reference(path, table):
+    with open(path, "w") as f:
+        f.write("# KMIP reference\n\nMade from `data/kmip-*.toml` by `tools/gen_kmip.py`: what the codecs, the checks and the "
+                "answers of this server know of KMIP 1.0\nto 2.1. A field is there exactly once, `?` at most once, `*` any "
+                "number of times, `+` at least once.\n\n")
+        reference_operations(f, table)
+        f.write("\n## Structures\n\n| structure | fields |\n|---|---|\n")
+        for row in table.structures:
+            name = row["name"] + (f" (of a {row['of']})" if "of" in row else "")
+            f.write(f"| {name} | {field_lists(row, 'fields')} |\n")
+        reference_attributes(f, table)
+        f.write("\n## Enumerations and masks\n\nNames as JSON and XML write them. Values with the top bit set are "
+                "extensions.\n")
+        reference_enums(f, table)
+        f.write("\n## Tags\n\n| tag | name | type | versions |\n|---|---|---|---|\n")
+        for row in table.tags:
+            f.write(f"| {row['value']:06x} | {wire_name(row['name'])} | {type_text(row)} | {span(row)} |\n")
+
+
+def main(folder, tags_h, enums_h, tables_c, reference):
     table = Table(folder)
     write_tags(tags_h, table)
     write_enums(enums_h, table)
     write_tables(tables_c, table)
+    write_reference(reference, table)
 
 
 if __name__ == "__main__":
