@@ -1,5 +1,6 @@
 #pragma once
 
+#include "crypto/algorithm.h"
 #include "crypto/x509.h"
 
 /* What certificates and requests of any origin say, for the attributes of a registered certificate,

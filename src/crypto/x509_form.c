@@ -16,7 +16,7 @@ const uint8_t oid_ecdsa_sha256[8] = {0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2};
 #define LABEL_MAX 63 /* RFC 1035, 2.3.4 */
 
 /* UTF-8 (RFC 3629) without control characters. */
-static bool is_text(struct bytes v)
+bool x509_is_text(struct bytes v)
 {
     for (size_t i = 0; i < v.len;) {
         uint8_t c = v.data[i];
@@ -49,7 +49,7 @@ static bool is_host(const char *name)
 enum err x509_check_names(const char *cn, const struct x509_names *names, struct err_detail *detail)
 {
     size_t len = cn != NULL ? strlen(cn) : 0;
-    if (len == 0 || len > X509_CN_MAX || !is_text(bytes_of(cn, len)))
+    if (len == 0 || len > X509_CN_MAX || !x509_is_text(bytes_of(cn, len)))
         return err_set(detail, ERR_ARGUMENT, "common name must have 1 to %d bytes of text",
                        X509_CN_MAX);
     if (names->dns_count > X509_NAMES_MAX || names->ip_count > X509_NAMES_MAX)

@@ -17,6 +17,8 @@ extern const uint8_t oid_crl_number[3];
 extern const uint8_t oid_extension_request[9];
 extern const uint8_t oid_ecdsa_sha256[8];
 
+/* UTF-8 without control characters? */
+bool x509_is_text(struct bytes v);
 /* ERR_ARGUMENT where one is not in order. */
 MUST_CHECK enum err x509_check_names(const char *cn, const struct x509_names *names,
                                      struct err_detail *detail);
