@@ -18,10 +18,7 @@ struct make {
     struct hsm_key *key;
 };
 
-typedef CK_RV create_fn(struct hsm_call *call, struct template *t, CK_ULONG dropped, void *ctx);
-
-/* Try the whole template, then drop one dispensable attribute after the other. */
-static CK_RV with_fewer(struct hsm_call *call, struct template *t, CK_ULONG optional, create_fn *fn,
+CK_RV create_with_fewer(struct hsm_call *call, struct template *t, CK_ULONG optional, create_fn *fn,
                         void *ctx)
 {
     CK_RV rv = fn(call, t, 0, ctx);
@@ -54,7 +51,7 @@ CK_RV make_aes(struct hsm_call *call, const struct place *where, CK_OBJECT_HANDL
     CK_ULONG optional = 0;
     place(&t, where);
     template_aes_root(&t, &optional);
-    return with_fewer(call, &t, optional, aes_once, ret_key);
+    return create_with_fewer(call, &t, optional, aes_once, ret_key);
 }
 
 struct pair {
@@ -87,7 +84,7 @@ CK_RV make_rsa(struct hsm_call *call, const struct place *where, unsigned bits,
     CK_ULONG optional = 0;
     place(&t, where);
     template_rsa_private(&t, &optional);
-    CK_RV rv = with_fewer(call, &t, optional, rsa_once, &pair);
+    CK_RV rv = create_with_fewer(call, &t, optional, rsa_once, &pair);
     if (rv != CKR_OK)
         return rv;
     *ret_private = pair.private_key;
@@ -116,7 +113,7 @@ CK_RV import_create(struct hsm_call *call, const struct place *where, const stru
     template_bytes(&t, CKA_EXPONENT_2, parts->dq);
     template_bytes(&t, CKA_COEFFICIENT, parts->qi);
     template_rsa_private(&t, &optional);
-    return with_fewer(call, &t, optional, create_once, ret_private);
+    return create_with_fewer(call, &t, optional, create_once, ret_private);
 }
 
 struct unwrap {
@@ -160,7 +157,7 @@ CK_RV import_unwrap(struct hsm_call *call, const struct place *where, struct byt
         place(&t, where);
         template_rsa_private(&t, &optional);
         u.wrapped = bytes_of(wrapped, len);
-        rv = with_fewer(call, &t, optional, unwrap_once, &u);
+        rv = create_with_fewer(call, &t, optional, unwrap_once, &u);
     }
     object_destroy(call, u.under);
     if (rv == CKR_OK)

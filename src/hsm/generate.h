@@ -1,6 +1,6 @@
 #pragma once
 
-#include "hsm/session.h"
+#include "hsm/key.h"
 
 /* Making objects inside an operation; for this folder only. A failure destroys nothing but what it
  * made itself. */
@@ -24,3 +24,9 @@ MUST_CHECK CK_RV import_create(struct hsm_call *call, const struct place *where,
                                const struct rsa_parts *parts, CK_OBJECT_HANDLE *ret_private);
 MUST_CHECK CK_RV import_unwrap(struct hsm_call *call, const struct place *where, struct bytes pkcs8,
                                CK_OBJECT_HANDLE *ret_private);
+
+/* Try a template whole, then drop its last attributes one by one, `optional` at most, as long as
+ * the token finds fault with the template. */
+typedef CK_RV create_fn(struct hsm_call *call, struct template *t, CK_ULONG dropped, void *ctx);
+MUST_CHECK CK_RV create_with_fewer(struct hsm_call *call, struct template *t, CK_ULONG optional,
+                                   create_fn *fn, void *ctx);

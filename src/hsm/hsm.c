@@ -30,6 +30,7 @@ static void inside_free(struct hsm *hsm)
     (void)pthread_mutex_destroy(&hsm->make_lock);
     free(hsm->config.label);
     free(hsm->config.serial);
+    free(hsm->managed);
     free(hsm);
 }
 

@@ -47,6 +47,7 @@ struct hsm {
     unsigned idle_count;
     unsigned busy;
     struct hsm_token_info info;
+    struct managed_cache *managed; /* managed_op.h; made when first wanted */
     unsigned long last_ckr;
     uint64_t recoveries, calls, failures;
 };
