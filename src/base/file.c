@@ -42,8 +42,8 @@ enum err file_read(const char *path, size_t limit, struct buf *to, struct err_de
     return file_read_open(fd, path, limit, to, detail);
 }
 
-enum err file_read_secret(const char *path, size_t limit, struct secret **ret_secret,
-                          struct err_detail *detail)
+enum err file_read_key(const char *path, size_t limit, struct secret **ret_secret,
+                       struct err_detail *detail)
 {
     AUTO(file_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -69,10 +69,21 @@ enum err file_read_secret(const char *path, size_t limit, struct secret **ret_se
     }
     if (used > limit)
         return err_set(detail, ERR_LIMIT, "%s: longer than %zu bytes", path, limit);
-    while (used > 0 &&
-           (secret_data(secret)[used - 1] == '\n' || secret_data(secret)[used - 1] == '\r'))
-        used--;
     secret_shrink(secret, used);
+    *ret_secret = TAKE(secret);
+    return ERR_OK;
+}
+
+enum err file_read_secret(const char *path, size_t limit, struct secret **ret_secret,
+                          struct err_detail *detail)
+{
+    AUTO(secret_freep) struct secret *secret = NULL;
+    TRY(file_read_key(path, limit, &secret, detail));
+    size_t len = secret_len(secret);
+    while (len > 0 &&
+           (secret_data(secret)[len - 1] == '\n' || secret_data(secret)[len - 1] == '\r'))
+        len--;
+    secret_shrink(secret, len);
     *ret_secret = TAKE(secret);
     return ERR_OK;
 }

@@ -15,6 +15,9 @@ MUST_CHECK enum err file_read_open(int fd, const char *name, size_t limit, struc
  */
 MUST_CHECK enum err file_read_secret(const char *path, size_t limit, struct secret **ret_secret,
                                      struct err_detail *detail);
+/* The same for a key in binary: every byte counts. */
+MUST_CHECK enum err file_read_key(const char *path, size_t limit, struct secret **ret_secret,
+                                  struct err_detail *detail);
 /* All or nothing: written beside, synced, renamed, directory synced. Replaces an existing file. */
 MUST_CHECK enum err file_write(const char *path, struct bytes content, mode_t mode,
                                struct err_detail *detail);

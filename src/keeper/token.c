@@ -2,17 +2,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "hsm/object.h"
 #include "hsm/rsa.h"
 #include "hsm/wrap.h"
 #include "keeper/token_object.h"
-
-struct keeper_token_hsm {
-    struct hsm *hsm; /* borrowed */
-    struct hsm_key *root, *server, *ca;
-    struct rsa_public *server_public, *ca_public;
-};
+#include "keeper/token_private.h"
 
 static enum err find_rsa(struct hsm *hsm, const char *label, struct hsm_key **ret_key,
                          struct rsa_public **ret_public, struct err_detail *detail)
@@ -28,6 +23,7 @@ enum err keeper_token_new(struct hsm *hsm, struct keeper_token_hsm **ret_token,
     if (token == NULL)
         return ERR_NO_MEMORY;
     token->hsm = hsm;
+    token->digest_key = true;
     TRY(hsm_key_find(hsm, HSM_AES, KEEPER_LABEL_ROOT, &token->root, detail));
     TRY(find_rsa(hsm, KEEPER_LABEL_SERVER, &token->server, &token->server_public, detail));
     enum err err = find_rsa(hsm, KEEPER_LABEL_CA, &token->ca, &token->ca_public, detail);
@@ -46,6 +42,8 @@ void keeper_token_free(struct keeper_token_hsm *token)
     hsm_key_free(token->ca);
     rsa_public_free(token->server_public);
     rsa_public_free(token->ca_public);
+    secret_free(token->kek);
+    free(token->kek_label);
     free(token);
 }
 
@@ -53,6 +51,25 @@ void keeper_token_freep(struct keeper_token_hsm **token)
 {
     keeper_token_free(*token);
     *token = NULL;
+}
+
+enum err keeper_token_objects(struct keeper_token_hsm *token,
+                              const struct keeper_token_objects *config, struct err_detail *detail)
+{
+    AUTO(secret_freep) struct secret *kek = config->kek;
+    size_t len = kek != NULL ? secret_len(kek) : 0;
+    if (kek != NULL && len != 16 && len != 24 && len != 32)
+        return err_set(detail, ERR_CONFIG,
+                       "the key-encrypting key has %zu bytes; an AES key has 16, 24 or 32", len);
+    if (kek != NULL && config->kek_label != NULL) {
+        token->kek_label = strdup(config->kek_label);
+        if (token->kek_label == NULL)
+            return ERR_NO_MEMORY;
+    }
+    token->kek = TAKE(kek);
+    token->kek_handle = config->kek_handle;
+    token->digest_key = config->digest_key;
+    return ERR_OK;
 }
 
 static enum err token_wrap(void *ctx, struct bytes secret, struct buf *to,

@@ -15,6 +15,18 @@ struct keeper_token_hsm;
  * the key that is missing. */
 MUST_CHECK enum err keeper_token_new(struct hsm *hsm, struct keeper_token_hsm **ret_token,
                                      struct err_detail *detail);
+/* How managed objects leave the token, where they may: wrapped under a key-encrypting key that is
+ * known here and there. */
+struct keeper_token_objects {
+    struct secret *kek;    /* AES; NULL: one is drawn for each release */
+    const char *kek_label; /* of the same key in the token; NULL: by its handle */
+    unsigned long kek_handle;
+    bool digest_key; /* ask for C_DigestKey */
+};
+/* Takes the KEK whatever comes of it; before the token is used. ERR_CONFIG for its length. */
+MUST_CHECK enum err keeper_token_objects(struct keeper_token_hsm *token,
+                                         const struct keeper_token_objects *config,
+                                         struct err_detail *detail);
 void keeper_token_free(struct keeper_token_hsm *token); /* NULL is allowed */
 void keeper_token_freep(struct keeper_token_hsm **token);
 struct keeper_token keeper_token_of(struct keeper_token_hsm *token);

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "crypto/crypto.h"
 #include "keeper/audit.h"
@@ -15,6 +16,7 @@
 #define SEGMENTS_WAIT_MS 30000 /* a spare of a gigabyte takes a while to be written */
 #define STOP_WAIT_MS     3000
 #define TOKEN_THREADS    3
+#define KEK_FILE_MAX     ((size_t)64)
 
 struct keeper {
     struct hsm *hsm;
@@ -22,6 +24,19 @@ struct keeper {
     struct audit *audit;
     struct keeper_server *server;
 };
+
+/* How managed objects leave the token. */
+static enum err set_up_objects(const struct settings *settings, struct keeper_token_hsm *token,
+                               struct err_detail *detail)
+{
+    struct keeper_token_objects objects = {.kek_handle = (unsigned long)settings->token.kek_handle,
+                                           .digest_key = settings->token.digest_key};
+    if (*settings->token.kek_label != '\0')
+        objects.kek_label = settings->token.kek_label;
+    if (*settings->token.kek_file != '\0')
+        TRY(file_read_key(settings->token.kek_file, KEK_FILE_MAX, &objects.kek, detail));
+    return keeper_token_objects(token, &objects, detail);
+}
 
 static enum err open_token(const struct keeper_process *config, struct keeper *k,
                            struct err_detail *detail)
@@ -32,7 +47,8 @@ static enum err open_token(const struct keeper_process *config, struct keeper *k
     if (pin == NULL)
         TRY(pin_read(config->settings->token.pin, &pin, detail));
     TRY(hsm_open(&token, TAKE(pin), &k->hsm, detail));
-    return keeper_token_new(k->hsm, &k->token, detail);
+    TRY(keeper_token_new(k->hsm, &k->token, detail));
+    return set_up_objects(config->settings, k->token, detail);
 }
 
 /* The supervisor sends the last segment (or says that there is none), then an empty one. */
