@@ -1,3 +1,5 @@
+#include "crypto/der.h"
+#include "crypto/keyform.h"
 #include "crypto/keywrap.h"
 #include "crypto/random.h"
 #include "hsm/managed_op.h"
@@ -155,8 +157,19 @@ enum err hsm_managed_release(struct hsm *hsm, const struct hsm_kek *kek,
     size_t bytes = object->bits / 8;
     if (object->class != CRYPTO_PRIVATE && bytes != 0 && secret_len(plain) > bytes)
         secret_shrink(plain, bytes);
-    *ret_material = TAKE(plain);
-    return ERR_OK;
+    if (object->class != CRYPTO_PRIVATE) {
+        *ret_material = TAKE(plain);
+        return ERR_OK;
+    }
+    /* A token's PKCS#8 is written as its maker likes, and may have zeros behind it (RFC 3394 wraps
+     * multiples of 8); ours has one form. */
+    struct der der = der_of(secret_view(plain));
+    struct bytes whole;
+    TRY(der_any(&der, NULL, NULL, &whole));
+    secret_shrink(plain, whole.len);
+    struct keyform_info info;
+    return keyform_private_in(FORMAT_PKCS8, object->alg, 0, secret_view(plain), ret_material, &info,
+                              detail);
 }
 
 static CK_RV digest_op(struct hsm_call *call, const struct hsm_managed *object, void *ctx)
