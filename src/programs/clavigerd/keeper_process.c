@@ -29,12 +29,12 @@ struct keeper {
 static enum err set_up_objects(const struct settings *settings, struct keeper_token_hsm *token,
                                struct err_detail *detail)
 {
-    struct keeper_token_objects objects = {.kek_handle = (unsigned long)settings->token.kek_handle,
-                                           .digest_key = settings->token.digest_key};
-    if (*settings->token.kek_label != '\0')
-        objects.kek_label = settings->token.kek_label;
-    if (*settings->token.kek_file != '\0')
-        TRY(file_read_key(settings->token.kek_file, KEK_FILE_MAX, &objects.kek, detail));
+    struct keeper_token_objects objects = {.kek_handle = (unsigned long)settings->kmip.kek_handle,
+                                           .digest_key = settings->kmip.token_digest};
+    if (*settings->kmip.kek_label != '\0')
+        objects.kek_label = settings->kmip.kek_label;
+    if (*settings->kmip.kek_file != '\0')
+        TRY(file_read_key(settings->kmip.kek_file, KEK_FILE_MAX, &objects.kek, detail));
     return keeper_token_objects(token, &objects, detail);
 }
 
