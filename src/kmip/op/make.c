@@ -2,6 +2,8 @@
 
 #include "kmip/attr/rules.h"
 #include "kmip/codec/table.h"
+#include "kmip/op/defaults.h"
+#include "kmip/op/template.h"
 #include "kmip/server/config.h"
 
 /* An attribute could not be taken: says which and why, with the reason. */
@@ -21,17 +23,42 @@ static enum err refuse(struct kmip_call *call, enum err err)
     }
 }
 
+/* Append those of a kind that was not there before. */
+enum err kmip_attrs_fill(struct kmip_attrs *attrs, const struct kmip_attrs *from)
+{
+    const struct kmip_attr *last = attrs->last;
+    for (const struct kmip_attr *a = from->first; a != NULL; a = a->next) {
+        const struct kmip_attr_ref ref = {a->tag, a->vendor, a->name};
+        bool there = false;
+        for (const struct kmip_attr *b = last != NULL ? attrs->first : NULL; b != NULL && !there;
+             b = b == last ? NULL : b->next)
+            there = kmip_attr_is(b, &ref);
+        if (!there)
+            TRY(kmip_attr_add(attrs, &ref, a->value));
+    }
+    return ERR_OK;
+}
+
 enum err kmip_attrs_read(struct kmip_call *call, const struct kmip_node *container,
                          struct kmip_attrs *attrs)
 {
+    struct kmip_attrs here = {.arena = kmip_arena(call)};
     if (container == NULL)
         return ERR_OK;
+    /* in a Template-Attribute a Name is a template's; in Attributes it is an attribute */
+    const bool templates = call->request->version < KMIP_2_0;
     for (const struct kmip_node *node = container->first; node != NULL; node = node->next) {
-        const enum err err = kmip_attr_read(attrs, node);
+        if (node->tag == KMIP_TAG_NAME && templates)
+            continue;
+        const enum err err = kmip_attr_read(&here, node);
         if (err != ERR_OK)
             return refuse(call, err);
     }
-    return ERR_OK;
+    for (const struct kmip_node *n = container->first; n != NULL && templates; n = n->next)
+        if (n->tag == KMIP_TAG_NAME)
+            TRY(kmip_template_apply(call, kmip_bytes(n, KMIP_TAG_NAME_VALUE), &here));
+    const enum err err = kmip_attrs_fill(attrs, &here);
+    return err == ERR_OK ? ERR_OK : refuse(call, err);
 }
 
 /* Attributes that come to be without the client. */
@@ -39,7 +66,8 @@ static enum err server_attributes(struct kmip_call *call, struct kmip_new *new)
 {
     struct kmip_attrs *attrs = &new->attrs;
     const int64_t now = call->request->now;
-    TRY(kmip_attr_set_num(attrs, KMIP_TAG_INITIAL_DATE, KMIP_DATE_TIME, now));
+    if (kmip_attr_find(attrs, KMIP_TAG_INITIAL_DATE) == NULL)
+        TRY(kmip_attr_set_num(attrs, KMIP_TAG_INITIAL_DATE, KMIP_DATE_TIME, now));
     TRY(kmip_attr_set_num(attrs, KMIP_TAG_LAST_CHANGE_DATE, KMIP_DATE_TIME, now));
     if (new->object.type == KMIP_OBJECT_TEMPLATE)
         return ERR_OK;
@@ -78,7 +106,8 @@ static enum err check_dates(struct kmip_call *call, struct kmip_new *new)
         state = KMIP_STATE_ACTIVE;
     if (state == KMIP_STATE_ACTIVE && deactivation != none && deactivation <= now)
         state = KMIP_STATE_DEACTIVATED;
-    new->object.state = state;
+    /* an imported object brings its state; only Import gets that far with one */
+    new->object.state = (uint32_t)kmip_attr_num(attrs, KMIP_TAG_STATE, state);
     return ERR_OK;
 }
 
@@ -131,8 +160,12 @@ enum err kmip_new_begin(struct kmip_call *call, uint32_t object_type,
     for (size_t i = 0; i < count; i++)
         TRY(kmip_attrs_read(call, containers[i], &new->attrs));
     TRY(check_rules(call, new));
+    if (new->like != NULL)
+        TRY(kmip_attrs_fill(&new->attrs, new->like));
+    TRY(kmip_defaults_apply(call, object_type, &new->attrs));
     TRY(check_usage_limits(call, &new->attrs));
     TRY(check_dates(call, new));
+    TRY(kmip_constraints_check(call, object_type, &new->attrs));
     return server_attributes(call, new);
 }
 
@@ -199,7 +232,10 @@ enum err kmip_new_made(struct kmip_call *call, struct kmip_new *new,
     if (made->alg != 0)
         TRY(kmip_attr_set_num(&new->attrs, KMIP_TAG_CRYPTOGRAPHIC_ALGORITHM, KMIP_ENUMERATION,
                               made->alg));
-    if (made->bits != 0)
+    /* a 3DES key of 24 bytes has 168 bits for one client, 192 for another: theirs to say */
+    const bool odd = kmip_attr_num(&new->attrs, KMIP_TAG_CRYPTOGRAPHIC_ALGORITHM, 0) == ALG_DES3 &&
+                     kmip_attr_find(&new->attrs, KMIP_TAG_CRYPTOGRAPHIC_LENGTH) != NULL;
+    if (made->bits != 0 && !odd)
         TRY(kmip_attr_set_num(&new->attrs, KMIP_TAG_CRYPTOGRAPHIC_LENGTH, KMIP_INTEGER,
                               made->bits));
     if (new->format != 0)
@@ -256,8 +292,16 @@ struct insert_ctx {
 static enum err insert_in_tx(struct vault_tx *tx, void *ctx, struct err_detail *detail)
 {
     const struct insert_ctx *c = ctx;
-    for (size_t i = 0; i < c->count; i++)
-        TRY(vault_tx_insert(tx, &c->news[i].object, c->keys[i], c->key_counts[i], detail));
+    for (size_t i = 0; i < c->count; i++) {
+        const struct kmip_new *new = &c->news[i];
+        if (new->replaces) {
+            struct vault_object old;
+            TRY(vault_tx_get(tx, bytes_str(new->object.uid), &old, detail));
+            TRY(vault_tx_update(tx, &new->object, c->keys[i], c->key_counts[i], detail));
+        } else {
+            TRY(vault_tx_insert(tx, &new->object, c->keys[i], c->key_counts[i], detail));
+        }
+    }
     return c->also != NULL ? c->also(tx, c->ctx, detail) : ERR_OK;
 }
 

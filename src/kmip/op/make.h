@@ -11,10 +11,13 @@ struct kmip_new {
     struct kmip_attrs attrs;    /* all attributes, those with columns too */
     struct buf sealed, spki;    /* of the keeper; kmip_new_done frees them */
     uint32_t format;            /* Key Format Type it came in, or was made as */
+    bool replaces;              /* Import: instead of the object of this id */
+    const struct kmip_attrs
+        *like; /* for begin: what the client does not say is as there; or NULL */
 };
 
 /* Checks the permission, takes an id, reads the attributes of `containers` (Template-Attribute,
- * Attributes; NULL ones are skipped, a later one adds to an earlier), applies the server's defaults
+ * Attributes; NULL ones are skipped; what an earlier one has counts), applies the server's defaults
  * and constraints, and refuses what a client may not set. `new` is zeroed by the caller. */
 MUST_CHECK enum err kmip_new_begin(struct kmip_call *call, uint32_t object_type,
                                    const struct kmip_node *const *containers, size_t count,
@@ -41,9 +44,12 @@ void kmip_new_done(struct kmip_new *new);
 /* Undo what the keeper made outside the store; after a failure. */
 void kmip_new_abandon(struct kmip_call *call, struct kmip_new *new);
 
-/* A Template-Attribute, Attributes... as a list, appended; NULL: nothing. Says what is wrong. */
+/* A Template-Attribute, Attributes... as a list, appended but for kinds that were there before;
+ * NULL: nothing. Names of templates are followed. Says what is wrong. */
 MUST_CHECK enum err kmip_attrs_read(struct kmip_call *call, const struct kmip_node *container,
                                     struct kmip_attrs *attrs);
+/* Append what `from` has of kinds that were not there before; values are shared. */
+MUST_CHECK enum err kmip_attrs_fill(struct kmip_attrs *attrs, const struct kmip_attrs *from);
 /* The fields of Random Number Generator, or RNG Parameters. */
 struct kmip_rng;
 void kmip_rng_put(struct kmip_build *build, struct kmip_node *node, const struct kmip_rng *rng);
@@ -70,5 +76,8 @@ struct kmip_change {
     bool nothing; /* set by fn: nothing to write */
 };
 typedef enum err kmip_change_fn(struct kmip_change *change, void *ctx);
+MUST_CHECK enum err kmip_object_change_in(struct kmip_call *call, struct vault_tx *tx,
+                                          struct bytes uid, kmip_change_fn *fn, void *ctx,
+                                          struct err_detail *detail);
 MUST_CHECK enum err kmip_object_change(struct kmip_call *call, struct bytes uid, kmip_change_fn *fn,
                                        void *ctx);

@@ -201,6 +201,7 @@ enum err kmip_object_pack(struct kmip_call *call, const struct kmip_attrs *attrs
         if (!to_column(object, a))
             put_stored(&build, root, a);
     TRY(build.err);
+    object->state = vault_object_state(object, call->request->now);
     TRY(kmip_encode(KMIP_TTLV, root, &blob));
     if (blob.len > VAULT_OBJECT_BLOB_MAX)
         return ERR_LIMIT;
@@ -209,6 +210,32 @@ enum err kmip_object_pack(struct kmip_call *call, const struct kmip_attrs *attrs
         return ERR_NO_MEMORY;
     object->attributes = bytes_of(copy, blob.len);
     return kmip_attr_keys(attrs, ret_keys, ret_count);
+}
+
+enum err kmip_object_change_in(struct kmip_call *call, struct vault_tx *tx, struct bytes uid,
+                               kmip_change_fn *fn, void *ctx, struct err_detail *detail)
+{
+    struct vault_object object;
+    struct kmip_attrs attrs;
+    struct vault_key *keys = NULL;
+    size_t count = 0;
+    const enum err err = vault_tx_get(tx, uid, &object, detail);
+    if (err == ERR_NOT_FOUND)
+        return kmip_fail(call, KMIP_REASON_OBJECT_NOT_FOUND, "no such object");
+    TRY(err);
+    TRY(kmip_object_attrs(call, &object, &attrs));
+    struct kmip_change change = {.call = call, .object = &object, .attrs = &attrs};
+    /* of an earlier run of the same transaction */
+    call->reason = 0;
+    call->message = NULL;
+    TRY(fn(&change, ctx));
+    if (change.nothing)
+        return ERR_OK;
+    if (!change.quiet)
+        TRY(kmip_attr_set_num(&attrs, KMIP_TAG_LAST_CHANGE_DATE, KMIP_DATE_TIME,
+                              call->request->now));
+    TRY(kmip_object_pack(call, &attrs, &object, &keys, &count));
+    return vault_tx_update(tx, &object, keys, count, detail);
 }
 
 struct change_ctx {
@@ -220,27 +247,8 @@ struct change_ctx {
 
 static enum err change_in_tx(struct vault_tx *tx, void *ctx, struct err_detail *detail)
 {
-    struct change_ctx *c = ctx;
-    struct vault_object object;
-    struct kmip_attrs attrs;
-    struct vault_key *keys = NULL;
-    size_t count = 0;
-    enum err err = vault_tx_get(tx, c->uid, &object, detail);
-    if (err == ERR_NOT_FOUND)
-        return kmip_fail(c->call, KMIP_REASON_OBJECT_NOT_FOUND, "no such object");
-    TRY(err);
-    TRY(kmip_object_attrs(c->call, &object, &attrs));
-    struct kmip_change change = {.call = c->call, .object = &object, .attrs = &attrs};
-    c->call->reason = 0;
-    c->call->message = NULL;
-    TRY(c->fn(&change, c->ctx));
-    if (change.nothing)
-        return ERR_OK;
-    if (!change.quiet)
-        TRY(kmip_attr_set_num(&attrs, KMIP_TAG_LAST_CHANGE_DATE, KMIP_DATE_TIME,
-                              c->call->request->now));
-    TRY(kmip_object_pack(c->call, &attrs, &object, &keys, &count));
-    return vault_tx_update(tx, &object, keys, count, detail);
+    const struct change_ctx *c = ctx;
+    return kmip_object_change_in(c->call, tx, c->uid, c->fn, c->ctx, detail);
 }
 
 enum err kmip_object_change(struct kmip_call *call, struct bytes uid, kmip_change_fn *fn, void *ctx)

@@ -66,6 +66,8 @@ struct kmip_call {
     struct err_detail detail;   /* for the operator's log */
     uint32_t reason;            /* Result Reason where it is not that of the error's row; 0 */
     const char *message;        /* Result Message, in the arena or static; NULL: the error's text */
+    const struct kmip_reflag *reflag; /* kmip/op/flags.h */
+    uint32_t need_flags;
     bool pending;               /* goes on asynchronously (Result Status Operation Pending) */
     struct bytes correlation;   /* then: Asynchronous Correlation Value, in the arena */
 };

@@ -1,4 +1,5 @@
 #include "kmip/codec/table.h"
+#include "kmip/op/defaults.h"
 #include "kmip/op/make.h"
 #include "kmip/op/ops.h"
 #include "kmip/op/table.h"
@@ -153,5 +154,7 @@ enum err kmip_op_query(struct kmip_call *call)
     for (size_t i = 0; i < ARRAY_LEN(answers); i++)
         if ((asked >> answers[i].function & 1) != 0)
             answers[i].put(call);
+    if ((asked >> KMIP_QUERY_FUNCTION_QUERY_DEFAULTS_INFORMATION & 1) != 0)
+        return kmip_defaults_put(call);
     return ERR_OK;
 }
