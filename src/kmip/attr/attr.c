@@ -200,8 +200,8 @@ static enum err check_value(uint32_t tag, const struct kmip_node *value)
     if (tag == KMIP_ATTR_CUSTOM)
         return ERR_OK;
     const struct kmip_tag_row *row = kmip_tag_row(tag);
-    if (row != NULL && row->type != 0 && row->type != value->type &&
-        !(row->type == KMIP_DATE_TIME && value->type == KMIP_DATE_TIME_EXTENDED))
+    const unsigned types = row != NULL ? row->types[0] | (unsigned)row->types[1] : 0;
+    if (types != 0 && (types >> value->type & 1) == 0)
         return ERR_SYNTAX;
     if (value->type == KMIP_ENUMERATION && row != NULL && row->values != NULL &&
         value->num < 0x80000000 && kmip_enum_row(row->values, (uint32_t)value->num) == NULL)

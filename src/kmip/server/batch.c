@@ -1,5 +1,8 @@
 #include "kmip/server/batch.h"
 
+#include "kmip/codec/check.h"
+#include "kmip/codec/codec.h"
+#include "kmip/codec/filter.h"
 #include "kmip/codec/table.h"
 #include "kmip/op/async.h"
 #include "kmip/op/placement.h"
@@ -13,20 +16,6 @@ uint32_t kmip_reason_of(enum err err, uint16_t version)
     if (err == ERR_NOT_FOUND)
         return kmip_reason_for(KMIP_REASON_OBJECT_NOT_FOUND, version);
     return kmip_reason_titled(err_row(err)->kmip, version);
-}
-
-/* KMIP 1.4, 6.16: an extension that has to be understood and isn't fails its item. */
-static enum err check_extensions(struct kmip_call *call, const struct kmip_node *item)
-{
-    for (const struct kmip_node *e = kmip_child(item, KMIP_TAG_MESSAGE_EXTENSION); e != NULL;
-         e = kmip_again(e))
-        if (kmip_bool(e, KMIP_TAG_CRITICALITY_INDICATOR, false))
-            return kmip_fail(call,
-                             call->request->version < KMIP_2_0
-                                 ? KMIP_REASON_FEATURE_NOT_SUPPORTED
-                                 : KMIP_REASON_UNKNOWN_MESSAGE_EXTENSION,
-                             "a critical Message Extension is not known here");
-    return ERR_OK;
 }
 
 enum err kmip_run_item(struct kmip_call *call)
@@ -46,13 +35,10 @@ enum err kmip_run_item(struct kmip_call *call)
 
 static enum err run_one(struct kmip_call *call, const struct kmip_node *item)
 {
-    const struct kmip_node *payload = kmip_child(item, KMIP_TAG_REQUEST_PAYLOAD);
-    if (call->operation == 0)
-        return kmip_fail(call, KMIP_REASON_INVALID_MESSAGE, "a Batch Item without Operation");
-    if (payload != NULL && payload->type != KMIP_STRUCTURE)
-        return kmip_fail(call, KMIP_REASON_INVALID_MESSAGE, "the Request Payload is no structure");
-    call->in = payload;
-    TRY(check_extensions(call, item));
+    struct kmip_fault fault = {0};
+    if (!kmip_check_item(item, call->request->version, &fault))
+        return kmip_fail(call, fault.reason, "%s", fault.message);
+    call->in = kmip_child(item, KMIP_TAG_REQUEST_PAYLOAD);
     TRY(kmip_ticket_allows(call));
     bool later = false;
     TRY(kmip_async_wanted(call, &later));
@@ -111,6 +97,8 @@ static enum err answer(struct kmip_batch *batch, const struct kmip_node *in, boo
     enum err err = run_one(&call, in);
     if (b->err != ERR_OK)
         return b->err;
+    if (err == ERR_OK && !call.pending)
+        kmip_filter_payload(call.out, call.operation, request->version);
     if (err == ERR_OK && kmip_ttlv_len(batch->response) + kmip_ttlv_len(call.out) > batch->max)
         err = kmip_fail(&call, KMIP_REASON_RESPONSE_TOO_LARGE,
                         "the answer is longer than the Maximum Response Size");
@@ -172,8 +160,8 @@ enum err kmip_batch_run(struct kmip_batch *batch)
         TRY(vault_deferred_new(request->env->objects, request->arena, &request->deferred));
     bool failed = false;
     enum err err = ERR_OK;
-    for (const struct kmip_node *n = batch->root->first->next; n != NULL && err == ERR_OK;
-         n = n->next) {
+    for (const struct kmip_node *n = kmip_child(batch->root, KMIP_TAG_BATCH_ITEM);
+         n != NULL && err == ERR_OK; n = kmip_again(n)) {
         err = answer(batch, n, &failed);
         if (failed && option != KMIP_BATCH_ERROR_CONTINUATION_OPTION_CONTINUE)
             break;

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "kmip/codec/check.h"
+#include "kmip/codec/filter.h"
 #include "kmip/codec/table.h"
 #include "kmip/op/placement.h"
 #include "kmip/op/table.h"
@@ -116,10 +118,7 @@ static const char *check_header(const struct message *m, uint32_t items)
 {
     const struct kmip_config *config = m->env->config;
     const struct kmip_node *header = m->request.header;
-    const int64_t count = kmip_num(header, KMIP_TAG_BATCH_COUNT, -1);
     const int64_t stamp = stamp_of(header);
-    if (count != items)
-        return "the Batch Count is not that of the message";
     if (items == 0 || items > config->batch_max)
         return "too many batch items, or none";
     if (config->clock_skew_s > 0 && stamp != INT64_MIN &&
@@ -149,6 +148,7 @@ static enum err run(struct message *m, uint32_t items, struct buf *out)
         if (n->tag == KMIP_TAG_BATCH_COUNT)
             n->num = response->count - 1;
     TRY(b->err);
+    kmip_filter(response, m->request.version);
     return kmip_encode(m->format, response, out);
 }
 
@@ -185,16 +185,15 @@ static enum err process(struct message *m, struct bytes in, struct buf *out)
     bool served = false;
     m->request.version = version_of(config, m->request.header, &served);
     m->processed->version = m->request.version;
-    if (m->request.header == NULL || m->root->first != m->request.header)
-        return refuse(m, KMIP_REASON_INVALID_MESSAGE, "no Request Header", out);
     if (!served)
         return refuse(m, KMIP_REASON_UNSUPPORTED_PROTOCOL_VERSION,
                       "this protocol version is not served", out);
+    struct kmip_fault fault = {0};
+    if (!kmip_check_header(m->root, m->request.version, &fault))
+        return refuse(m, fault.reason, fault.message, out);
     uint32_t items = 0;
-    for (const struct kmip_node *n = m->root->first->next; n != NULL; n = n->next, items++)
-        if (n->tag != KMIP_TAG_BATCH_ITEM || n->type != KMIP_STRUCTURE)
-            return refuse(m, KMIP_REASON_INVALID_MESSAGE, "a field where a Batch Item should be",
-                          out);
+    for (const struct kmip_node *n = m->root->first; n != NULL; n = n->next)
+        items += n->tag == KMIP_TAG_BATCH_ITEM;
     const char *wrong = check_header(m, items);
     if (wrong != NULL)
         return refuse(m, KMIP_REASON_INVALID_MESSAGE, wrong, out);
