@@ -131,7 +131,7 @@ static unsigned count_wrong(struct kmip_gate *gate, struct bytes name, struct by
     place->last = now;
     if (place->wrong >= tries) {
         unsigned shift = place->wrong - tries;
-        int64_t wait = shift < 6 ? INT64_C(1) << shift : KMIP_GATE_WAIT_MAX;
+        int64_t wait = shift < 4 ? (int64_t)KMIP_GATE_WAIT << shift : KMIP_GATE_WAIT_MAX;
         place->until = now + (wait < KMIP_GATE_WAIT_MAX ? wait : KMIP_GATE_WAIT_MAX);
     }
     return place->wrong;
