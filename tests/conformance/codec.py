@@ -108,7 +108,7 @@ class Node:
         self.tag, self.kind, self.value = tag, kind, value
 
     def child(self, tag):
-        return next((n for n in self.value if n.tag == tag), None)
+        return next((n for n in self.value if n.tag == tag), None) if self.kind == STRUCTURE else None
 
     def children(self, tag):
         return [n for n in self.value if n.tag == tag]

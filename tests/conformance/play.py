@@ -96,28 +96,23 @@ def play_set(folder, server, tables, args):
     results = {}
     peers = {}
     for path in sorted(folder.glob("*.xml")):
-        if args.case and path.stem not in args.case and not LIVES.match(path.stem):
+        life = LIVES.match(path.stem)
+        if args.case and path.stem not in args.case and not (
+                life and any(case.startswith(life.group(1)) for case in args.case)):
             continue
         for encoding in args.encoding:
             only = named_encoding(path.stem)
             if only not in (None, encoding):
                 results.setdefault(path.stem, {})[encoding] = None
                 continue
-            life = LIVES.match(path.stem)
             key = (encoding, life.group(1) if life else path.stem)
             if key not in peers:
                 peers[key] = server.client(tables)
-                try:
-                    prologue(path, peers[key], encoding, tables) if not life else None
-                except (OSError, ValueError) as failure:
-                    results.setdefault(path.stem, {})[encoding] = [str(failure)]
-                    continue
-            if life:
-                try:
-                    prologue(path, peers[key], encoding, tables)
-                except (OSError, ValueError) as failure:
-                    results.setdefault(path.stem, {})[encoding] = [str(failure)]
-                    continue
+            try:
+                prologue(path, peers[key], encoding, tables)
+            except (OSError, ValueError) as failure:
+                results.setdefault(path.stem, {})[encoding] = [f"{type(failure).__name__}: {failure}"]
+                continue
             problems = play_case(path, peers[key], encoding, tables, args.verbose)
             peers[key].close()
             if not args.case or path.stem in args.case:
