@@ -1,66 +1,10 @@
 #include "keeper/client_objects.h"
 
-#include <stdio.h>
-
 #include "crypto/hash.h"
 #include "crypto/keyform.h"
-#include "rig.h"
+#include "thing.h"
 
 /* Managed objects: made, registered, released, used; and refused. */
-
-struct thing {
-    struct keeper_object object;
-    struct keeper_object_made made;
-    struct buf sealed, spki;
-    char name[40];
-};
-
-static void thing_name(struct thing *thing, uint64_t row)
-{
-    *thing = (struct thing){.object.row = {RIG_DOMAIN, KEEPER_OBJECT, row, 1}};
-    int len = snprintf(thing->name, sizeof thing->name, "object-%llu", (unsigned long long)row);
-    thing->object.name = bytes_of(thing->name, (size_t)len);
-    thing->made.sealed = &thing->sealed;
-    thing->made.spki = &thing->spki;
-}
-
-static void thing_done(struct thing *thing)
-{
-    buf_done(&thing->sealed);
-    buf_done(&thing->spki);
-}
-
-static enum err generate(struct rig *rig, struct thing *thing, uint64_t row,
-                         const struct keeper_object_spec *spec)
-{
-    thing_name(thing, row);
-    TRY(keeper_object_generate(rig_client(rig, 0), RIG_ACTOR, &thing->object, spec, &thing->made,
-                               NULL));
-    thing->object.sealed = buf_view(&thing->sealed);
-    return ERR_OK;
-}
-
-static enum err pair(struct rig *rig, struct thing *thing, uint64_t row,
-                     const struct keeper_object_spec *spec)
-{
-    thing_name(thing, row);
-    TRY(keeper_object_generate_pair(rig_client(rig, 0), RIG_ACTOR, &thing->object, spec,
-                                    &thing->made, NULL));
-    thing->object.sealed = buf_view(&thing->sealed);
-    return ERR_OK;
-}
-
-static enum err put(struct rig *rig, struct thing *thing, uint64_t row,
-                    const struct keeper_object_spec *spec, struct bytes material)
-{
-    thing_name(thing, row);
-    TRY(keeper_object_seal(rig_client(rig, 0), RIG_ACTOR, &thing->object, spec, material,
-                           &thing->made, NULL));
-    thing->object.sealed = buf_view(&thing->sealed);
-    return ERR_OK;
-}
-
-static const struct keeper_object_spec aes256 = {CRYPTO_SYMMETRIC, ALG_AES, 256, 0, 0, 0};
 
 static void keys_are_made_and_released(void **state)
 {
@@ -69,7 +13,7 @@ static void keys_are_made_and_released(void **state)
     rig_begin(&rig, NULL);
     struct keeper_client *client = rig_client(&rig, 0);
     struct thing key;
-    assert_ok(generate(&rig, &key, 1, &aes256));
+    assert_ok(thing_generate(&rig, &key, 1, &thing_aes256));
     assert_int_equal(key.sealed.len, 32 + KEEPER_OBJECT_OVERHEAD);
     assert_int_equal(key.made.bits, 256);
     assert_int_equal(key.made.len, 32);
@@ -115,33 +59,34 @@ static void what_comes_in_is_checked(void **state)
     struct keeper_client *client = rig_client(&rig, 0);
     uint8_t raw[33] = "0123456789abcdef0123456789abcdef";
     struct thing key;
-    assert_ok(put(&rig, &key, 1, &aes256, bytes_of(raw, 32)));
+    assert_ok(thing_put(&rig, &key, 1, &thing_aes256, bytes_of(raw, 32)));
     struct buf material = {0};
     assert_ok(keeper_object_release(client, RIG_ACTOR, &key.object, &material, NULL));
     assert_true(bytes_equal(buf_view(&material), bytes_of(raw, 32)));
     thing_done(&key);
     /* no length of AES, no private key, nothing at all */
-    assert_err(put(&rig, &key, 1, &aes256, BYTES(raw)), ERR_KEY_FORM);
+    assert_err(thing_put(&rig, &key, 1, &thing_aes256, BYTES(raw)), ERR_KEY_FORM);
     struct keeper_object_spec rsa = {CRYPTO_PRIVATE, ALG_RSA, 2048, 0, 0, 0};
-    assert_err(put(&rig, &key, 1, &rsa, bytes_of(raw, 32)), ERR_KEY_FORM);
-    assert_err(put(&rig, &key, 1, &aes256, bytes_of(raw, 0)), ERR_KEY_FORM);
-    struct keeper_object_spec odd = aes256;
+    assert_err(thing_put(&rig, &key, 1, &rsa, bytes_of(raw, 32)), ERR_KEY_FORM);
+    assert_err(thing_put(&rig, &key, 1, &thing_aes256, bytes_of(raw, 0)), ERR_KEY_FORM);
+    struct keeper_object_spec odd = thing_aes256;
     odd.class = CRYPTO_PUBLIC;
-    assert_err(put(&rig, &key, 1, &odd, bytes_of(raw, 32)), ERR_ARGUMENT);
-    odd = aes256;
+    assert_err(thing_put(&rig, &key, 1, &odd, bytes_of(raw, 32)), ERR_ARGUMENT);
+    odd = thing_aes256;
     odd.flags = 64;
-    assert_err(put(&rig, &key, 1, &odd, bytes_of(raw, 32)), ERR_ARGUMENT);
-    odd = aes256;
+    assert_err(thing_put(&rig, &key, 1, &odd, bytes_of(raw, 32)), ERR_ARGUMENT);
+    odd = thing_aes256;
     odd.bits = 100;
-    assert_err(generate(&rig, &key, 1, &odd), ERR_ARGUMENT);
+    assert_err(thing_generate(&rig, &key, 1, &odd), ERR_ARGUMENT);
     odd.class = CRYPTO_PRIVATE;
-    assert_err(generate(&rig, &key, 1, &odd), ERR_ARGUMENT);
+    assert_err(thing_generate(&rig, &key, 1, &odd), ERR_ARGUMENT);
     /* secret data of any length, up to the largest */
     struct keeper_object_spec secret = {CRYPTO_SECRET, 0, 0, 0, 0, 0};
     uint8_t *large = calloc(1, KEEPER_OBJECT_MAX + 1);
-    assert_err(put(&rig, &key, 2, &secret, bytes_of(large, KEEPER_OBJECT_MAX + 1)), ERR_LIMIT);
+    assert_err(thing_put(&rig, &key, 2, &secret, bytes_of(large, KEEPER_OBJECT_MAX + 1)),
+               ERR_LIMIT);
     large[KEEPER_OBJECT_MAX - 1] = 7;
-    assert_ok(put(&rig, &key, 2, &secret, bytes_of(large, KEEPER_OBJECT_MAX)));
+    assert_ok(thing_put(&rig, &key, 2, &secret, bytes_of(large, KEEPER_OBJECT_MAX)));
     assert_int_equal(key.sealed.len, KEEPER_OBJECT_SEALED_MAX);
     material.len = 0;
     assert_ok(keeper_object_release(client, RIG_ACTOR, &key.object, &material, NULL));
@@ -169,7 +114,7 @@ static void keys_are_used(void **state)
     struct rig rig;
     rig_begin(&rig, NULL);
     struct thing key;
-    assert_ok(generate(&rig, &key, 1, &aes256));
+    assert_ok(thing_generate(&rig, &key, 1, &thing_aes256));
     static const size_t sizes[] = {0, 1, 1024, 60000, 65536, 200000};
     uint8_t *data = malloc(200000);
     for (size_t i = 0; i < 200000; i++)
@@ -215,7 +160,7 @@ static void pairs_sign(void **state)
                  {{CRYPTO_PRIVATE, ALG_EC, 0, CURVE_P_256, 0, 0}, SIG_ECDSA_WITH_SHA256}};
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         struct thing key;
-        assert_ok(pair(&rig, &key, i + 1, &kinds[i].spec));
+        assert_ok(thing_pair(&rig, &key, i + 1, &kinds[i].spec));
         assert_true(key.spki.len > 50);
         struct buf signature = {0};
         struct crypto_output output = {.data = &signature};
@@ -235,10 +180,10 @@ static void pairs_sign(void **state)
         thing_done(&key);
     }
     struct thing none;
-    assert_err(pair(&rig, &none, 9, &aes256), ERR_ARGUMENT);
+    assert_err(thing_pair(&rig, &none, 9, &thing_aes256), ERR_ARGUMENT);
     struct keeper_object_spec odd = kinds[0].spec;
     odd.bits = 100;
-    assert_err(pair(&rig, &none, 9, &odd), ERR_ARGUMENT);
+    assert_err(thing_pair(&rig, &none, 9, &odd), ERR_ARGUMENT);
     assert_ok(rig_end(&rig));
 }
 
