@@ -31,18 +31,6 @@ static const char *title(uint32_t tag, char text[16])
     return row != NULL ? row->title : kmip_tag_name(tag, text);
 }
 
-/* The row whose type and structure a value has: an Attribute Value's is that of the attribute that
- * the name before it names, NULL where it is a custom one. */
-static const struct kmip_tag_row *value_row(const struct kmip_node *parent,
-                                            const struct kmip_node *node)
-{
-    if (node->tag != KMIP_TAG_ATTRIBUTE_VALUE)
-        return kmip_tag_row(node->tag);
-    struct bytes name = kmip_bytes(parent, KMIP_TAG_ATTRIBUTE_NAME);
-    const struct kmip_attribute_row *row = name.data == NULL ? NULL : kmip_attribute_named(name);
-    return row == NULL ? NULL : kmip_tag_row(row->tag);
-}
-
 static bool check_fields(const struct check *c, const struct kmip_node *node,
                          const struct kmip_fields *fields);
 
@@ -50,7 +38,9 @@ static bool check_value(const struct check *c, const struct kmip_node *parent,
                         const struct kmip_node *node)
 {
     char text[16];
-    const struct kmip_tag_row *row = value_row(parent, node);
+    const struct kmip_tag_row *row = node->tag == KMIP_TAG_ATTRIBUTE_VALUE
+                                         ? kmip_attribute_value_row(parent)
+                                         : kmip_tag_row(node->tag);
     if (row == NULL)
         return true;
     uint16_t types = row->types[c->version >= 0x0200];

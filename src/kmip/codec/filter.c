@@ -28,7 +28,7 @@ static bool keep_value(const struct kmip_node *parent, struct kmip_node *node, u
     if (node->tag == KMIP_TAG_ATTRIBUTE_NAME && node->type == KMIP_TEXT_STRING && version < 0x0200)
         return keep_name(node->bytes, version);
     if (node->tag == KMIP_TAG_ATTRIBUTE_VALUE)
-        row = kmip_tag_titled(kmip_bytes(parent, KMIP_TAG_ATTRIBUTE_NAME));
+        row = kmip_attribute_value_row(parent);
     if (row == NULL)
         return true;
     if (node->type == KMIP_STRUCTURE) {

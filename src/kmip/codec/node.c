@@ -49,7 +49,9 @@ bool kmip_bool(const struct kmip_node *node, uint32_t tag, bool absent)
 struct bytes kmip_bytes(const struct kmip_node *node, uint32_t tag)
 {
     const struct kmip_node *child = kmip_child(node, tag);
-    return child == NULL || !has_bytes(child) ? (struct bytes){0} : child->bytes;
+    if (child == NULL || !has_bytes(child))
+        return (struct bytes){0};
+    return child->bytes;
 }
 
 static bool same_value(const struct kmip_node *a, const struct kmip_node *b)

@@ -140,6 +140,15 @@ const struct kmip_attribute_row *kmip_attribute_named(struct bytes name)
     return row == NULL ? NULL : kmip_attribute_row(row->tag);
 }
 
+const struct kmip_tag_row *kmip_attribute_value_row(const struct kmip_node *attribute)
+{
+    struct bytes name = kmip_bytes(attribute, KMIP_TAG_ATTRIBUTE_NAME);
+    if (name.data == NULL || kmip_child(attribute, KMIP_TAG_VENDOR_IDENTIFICATION) != NULL)
+        return NULL;
+    const struct kmip_attribute_row *row = kmip_attribute_named(name);
+    return row == NULL ? NULL : kmip_tag_row(row->tag);
+}
+
 uint32_t kmip_reason_for(uint32_t reason, uint16_t version)
 {
     /* A replacement may itself be newer: each step leads to an older one, or across to 2.x. */

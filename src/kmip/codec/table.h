@@ -77,6 +77,9 @@ extern const uint32_t kmip_attribute_rows_count;
 const struct kmip_attribute_row *kmip_attribute_row(uint32_t tag);
 /* By its 1.x name. */
 const struct kmip_attribute_row *kmip_attribute_named(struct bytes name);
+/* The tag whose type and values the Attribute Value in a 1.x Attribute has; NULL where the name is
+ * a custom one, or the Attribute is a vendor's of 2.x. */
+const struct kmip_tag_row *kmip_attribute_value_row(const struct kmip_node *attribute);
 /* A row may be NULL: then false. */
 static inline bool kmip_attribute_in(const struct kmip_attribute_row *row, uint16_t version)
 {

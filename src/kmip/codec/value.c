@@ -30,9 +30,9 @@ static bool is_text(struct bytes text, const char *other)
 
 uint8_t kmip_type_named(struct bytes name)
 {
-    for (uint8_t type = KMIP_STRUCTURE; type < ARRAY_LEN(type_names); type++)
+    for (size_t type = KMIP_STRUCTURE; type < ARRAY_LEN(type_names); type++)
         if (is_text(name, type_names[type]))
-            return type;
+            return (uint8_t)type;
     return 0;
 }
 
@@ -95,8 +95,7 @@ const struct kmip_enum *kmip_values_of(const struct kmip_node *parent, uint32_t 
 {
     const struct kmip_tag_row *row = NULL;
     if (tag == KMIP_TAG_ATTRIBUTE_VALUE) {
-        struct bytes name = kmip_bytes(parent, KMIP_TAG_ATTRIBUTE_NAME);
-        row = name.data == NULL ? NULL : kmip_tag_titled(name);
+        row = kmip_attribute_value_row(parent);
     } else {
         row = kmip_tag_row(tag);
     }

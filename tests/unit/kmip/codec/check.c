@@ -221,6 +221,12 @@ static void test_attributes(void **state)
            "");
     refuse("1.2", ADD(ATTRIBUTE("Name", "/>")), KMIP_REASON_INVALID_MESSAGE,
            "Attribute Value: Name Value is missing");
+    refuse("2.1", /* a vendor's own, whatever its name */
+           OPERATION("SetAttribute") PAYLOAD(
+               UID "<NewAttribute><Attribute><VendorIdentification type='TextString' value='v'/>"
+                   "<AttributeName type='TextString' value='Name'/>"
+                   "<AttributeValue type='Integer' value='1'/></Attribute></NewAttribute>"),
+           0, "");
     refuse("2.1",
            OPERATION("SetAttribute")
                PAYLOAD(UID "<NewAttribute><Sensitive type='Boolean' value='1'/></NewAttribute>"),
