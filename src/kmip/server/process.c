@@ -77,8 +77,8 @@ static struct kmip_node *put_header(struct message *m, struct kmip_node *respons
     kmip_put_int(b, version, KMIP_TAG_PROTOCOL_VERSION_MAJOR, m->request.version >> 8);
     kmip_put_int(b, version, KMIP_TAG_PROTOCOL_VERSION_MINOR, m->request.version & 0xff);
     kmip_put_date(b, header, KMIP_TAG_TIME_STAMP, m->request.now);
-    /* 2.x: who gives no correlation value of his own gets one of ours */
-    if (m->request.version >= KMIP_2_0 && m->request.header != NULL &&
+    /* Who gives no correlation value of his own gets one of ours. Not in 2.0: PyKMIP stops at it. */
+    if (m->request.version >= KMIP_2_1 && m->request.header != NULL &&
         kmip_child(m->request.header, KMIP_TAG_CLIENT_CORRELATION_VALUE) == NULL) {
         char text[48];
         static _Atomic uint32_t counter;
