@@ -25,6 +25,7 @@ struct vault {
     unsigned grace_ms;
     struct vault_source sources[VAULT_SOURCES_MAX];
     size_t source_count;
+    struct vault_objects *objects; /* NULL: nobody writes objects */
 };
 
 /* Under vault->mutex; NULL where there is none. */

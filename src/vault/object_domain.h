@@ -17,5 +17,6 @@ struct vault_objects {
     _Atomic uint16_t floor;
 };
 
-/* The records of objects, for a rotation of their domain. */
-struct vault_source object_reseal_source(struct vault_objects *objects);
+/* The records of objects, for a rotation of their domain. They are in the store whether or not
+ * anybody opened them: a rotation that goes on without the KMIP service must not lose them. */
+struct vault_source object_reseal_source(struct vault *vault);

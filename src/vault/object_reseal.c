@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "vault/domains.h"
 
 #define ROWS       64
 #define BYTES_MOST ((size_t)40 * 1024) /* of one chunk's records, but one at least */
@@ -112,15 +113,15 @@ static enum err reseal(void *ctx, struct keeper_client *keeper, const char *acto
                        const struct vault_domain *domain, uint64_t cursor[4],
                        struct err_detail *detail, size_t *ret_count, size_t *ret_damaged)
 {
-    struct vault_objects *objects = ctx;
+    struct store *store = ((struct vault *)ctx)->store;
     AUTO(chunk_freep) struct chunk *chunk = calloc(1, sizeof(*chunk));
     if (chunk == NULL)
         return ERR_NO_MEMORY;
-    TRY(read_chunk(objects->store, domain, cursor[0], chunk, detail));
+    TRY(read_chunk(store, domain, cursor[0], chunk, detail));
     if (chunk->count > 0) {
         TRY(keeper_object_reseal(keeper, actor, chunk->objects, chunk->count, &chunk->after,
                                  chunk->resealed, detail));
-        TRY(store_run(objects->store, put_fn, chunk, detail));
+        TRY(store_run(store, put_fn, chunk, detail));
         cursor[0] = chunk->objects[chunk->count - 1].row.row;
     }
     *ret_count = chunk->count;
@@ -147,14 +148,16 @@ static enum err set_floor(struct store_conn *conn, void *ctx, struct err_detail 
 static enum err refuse_below(void *ctx, const struct vault_domain *domain,
                              struct err_detail *detail)
 {
-    struct vault_objects *objects = ctx;
-    struct floor floor = {objects, domain->version};
-    if (domain->id != objects->domain)
+    struct vault *vault = ctx;
+    pthread_mutex_lock(&vault->mutex);
+    struct floor floor = {vault->objects, domain->version};
+    pthread_mutex_unlock(&vault->mutex);
+    if (floor.objects == NULL || domain->id != floor.objects->domain)
         return ERR_OK;
-    return store_run(objects->store, set_floor, &floor, detail);
+    return store_run(vault->store, set_floor, &floor, detail);
 }
 
-struct vault_source object_reseal_source(struct vault_objects *objects)
+struct vault_source object_reseal_source(struct vault *vault)
 {
-    return (struct vault_source){.ctx = objects, .reseal = reseal, .refuse_below = refuse_below};
+    return (struct vault_source){.ctx = vault, .reseal = reseal, .refuse_below = refuse_below};
 }

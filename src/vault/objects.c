@@ -6,10 +6,9 @@
 
 #include "base/clock.h"
 #include "vault/object_row.h"
+#include "vault/domains.h"
 #include "vault/serial.h"
 #include "vault/state.h"
-
-#define DOMAIN_GROUP "objects"
 
 /* Numbers in one reservation: what a crash wastes at most. */
 #define NUMBERS 65536
@@ -18,9 +17,9 @@ static enum err find_domain(struct vault_objects *objects, struct keeper_client 
                             struct err_detail *detail)
 {
     uint32_t ids[1];
-    if (vault_domain_list(objects->vault, DOMAIN_GROUP, ids, ARRAY_LEN(ids)) == 0)
-        TRY(vault_domain_create(objects->vault, keeper, vault_actor_daemon().name, DOMAIN_GROUP,
-                                detail, &ids[0]));
+    if (vault_domain_list(objects->vault, VAULT_OBJECTS_GROUP, ids, ARRAY_LEN(ids)) == 0)
+        TRY(vault_domain_create(objects->vault, keeper, vault_actor_daemon().name,
+                                VAULT_OBJECTS_GROUP, detail, &ids[0]));
     objects->domain = ids[0];
     return ERR_OK;
 }
@@ -39,7 +38,9 @@ enum err vault_objects_open(struct vault *vault, struct store *store, struct kee
         vault_objects_close(objects);
         return err;
     }
-    vault_add_source(vault, object_reseal_source(objects));
+    pthread_mutex_lock(&vault->mutex);
+    vault->objects = objects;
+    pthread_mutex_unlock(&vault->mutex);
     *ret_objects = objects;
     return ERR_OK;
 }
@@ -48,6 +49,10 @@ void vault_objects_close(struct vault_objects *objects)
 {
     if (!objects)
         return;
+    pthread_mutex_lock(&objects->vault->mutex);
+    if (objects->vault->objects == objects)
+        objects->vault->objects = NULL;
+    pthread_mutex_unlock(&objects->vault->mutex);
     pthread_mutex_destroy(&objects->mutex);
     free(objects);
 }

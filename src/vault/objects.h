@@ -67,7 +67,9 @@ struct vault_key vault_key_custom_number(struct bytes name, int64_t value);
 struct vault;
 struct vault_objects;
 
-/* Any thread afterwards. Makes the domain "objects" on the first start. */
+/* Any thread afterwards. Makes a domain of this group (vault_domain_list) on the first start. To be
+ * closed before the vault. */
+#define VAULT_OBJECTS_GROUP "objects"
 MUST_CHECK enum err vault_objects_open(struct vault *vault, struct store *store,
                                        struct keeper_client *keeper, struct err_detail *detail,
                                        struct vault_objects **ret_objects);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "vault/object_domain.h"
 
 static const struct vault_entry *find(const struct vault *vault, uint32_t id)
 {
@@ -97,6 +98,7 @@ enum err vault_open(struct store *store, struct keeper_client *keeper, struct er
     pthread_mutex_init(&vault->mutex, NULL);
     pthread_mutex_init(&vault->change, NULL);
     pthread_cond_init(&vault->changed, NULL);
+    vault_add_source(vault, object_reseal_source(vault));
     TRY(load(vault, keeper, detail));
     *ret_vault = TAKE(vault);
     return ERR_OK;

@@ -115,6 +115,20 @@ static void every_record_moves(void **state)
     assert_int_equal(after.version, before.version + 1);
 }
 
+/* The service was switched off in the middle. */
+static void a_rotation_goes_on_without_the_service(void **state)
+{
+    (void)state;
+    struct vault_objects *objects = site.objects;
+    uint32_t domain = vault_objects_domain(objects);
+    create(0);
+    rotate(2);
+    vault_objects_close(objects);
+    site.objects = NULL;
+    assert_ok(vault_domain_reseal(site.vault, site.keeper, ACTOR, domain, NULL, NULL, NULL));
+    check_key(0, 2);
+}
+
 static void what_comes_late_is_refused(void **state)
 {
     (void)state;
@@ -202,5 +216,6 @@ static void objects_are_made_meanwhile(void **state)
 }
 
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
-TEST_MAIN(CASE(every_record_moves), CASE(what_comes_late_is_refused),
-          CASE(a_batch_can_not_bring_an_old_record_back), CASE(objects_are_made_meanwhile))
+TEST_MAIN(CASE(every_record_moves), CASE(a_rotation_goes_on_without_the_service),
+          CASE(what_comes_late_is_refused), CASE(a_batch_can_not_bring_an_old_record_back),
+          CASE(objects_are_made_meanwhile))
