@@ -56,6 +56,7 @@
           API_BODY_MAX)                                                                            \
     ROUTE(GET, "/v1/domains", list_domains, NETWORK_READ, API_JSON, 0)                             \
     ROUTE(POST, "/v1/domains/{name}/rotate", rotate_domain, DOMAIN_ROTATE, API_JSON, API_BODY_MAX) \
+    ROUTE(POST, "/v1/objects/rotate", rotate_objects, DOMAIN_ROTATE, API_JSON, API_BODY_MAX)       \
     ROUTE(GET, "/v1/audit", show_audit, STATUS, API_JSON, 0)                                       \
     ROUTE(POST, "/v1/audit/verify", verify_audit, STATUS, API_JSON, API_BODY_MAX)                  \
     ROUTE(GET, "/v1/audit/segments", list_segments, STATUS, API_JSON, 0)                           \
@@ -69,6 +70,9 @@
     ROUTE(DELETE, "/v1/jobs/{id}", cancel_job, NETWORK_MANAGE, API_JSON, 0)
 
 #define API_BODY_MAX ((size_t)64 * 1024)
+
+/* For the list of domains; NULL where there is none. */
+json_t *api_objects_domain(struct api *api);
 
 #define ROUTE(method, pattern, name, action, kind, body) api_fn api_do_##name;
 API_ROUTES

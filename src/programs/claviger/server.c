@@ -75,7 +75,8 @@ enum err command_vault_list(struct cli *cli)
         char version[32];
         (void)snprintf(version, sizeof version, "version %" JSON_INTEGER_FORMAT,
                        cli_int(domain, "version"));
-        const char *cells[] = {cli_text(domain, "network"), version,
+        bool objects = json_is_true(json_object_get(domain, "objects"));
+        const char *cells[] = {objects ? "(objects)" : cli_text(domain, "network"), version,
                                json_is_true(json_object_get(domain, "resealing"))
                                    ? "records are being sealed anew"
                                    : "all records are under it"};
@@ -85,8 +86,23 @@ enum err command_vault_list(struct cli *cli)
     return ERR_OK;
 }
 
+static enum err rotate_objects(struct cli *cli)
+{
+    AUTO(json_freep) json_t *result = NULL;
+    TRY(cli_job(cli, json_object(), NULL, &result, "/v1/objects/rotate"));
+    if (!cli_print_json(cli, result))
+        cli_say(cli, "all objects are sealed under domain key version %" JSON_INTEGER_FORMAT "\n",
+                cli_int(result, "version"));
+    return ERR_OK;
+}
+
 enum err command_vault_rotate(struct cli *cli)
 {
+    bool objects = cli_option(cli, "objects") != NULL;
+    if (objects == (cli_arg(cli, 0) != NULL))
+        return err_set(&cli->detail, ERR_ARGUMENT, "name a network, or give --objects");
+    if (objects)
+        return rotate_objects(cli);
     AUTO(json_freep) json_t *result = NULL;
     TRY(cli_job(cli, json_object(), NULL, &result, "/v1/domains/%s/rotate",
                 cli_escape(cli_arg(cli, 0))));

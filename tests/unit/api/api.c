@@ -9,6 +9,7 @@
 #include "fleet/peer.h"
 #include "net/http.h"
 #include "rig.h"
+#include "vault/objects.h"
 
 /* Each resource as it is meant to be used. */
 
@@ -86,6 +87,23 @@ static void the_server_tells_of_itself(void **state)
     assert_int_equal(json_array_size(json_object_get(domains, "domains")), 1);
     AUTO(json_freep) json_t *rotated = job("/v1/domains/metro-east/rotate", NULL);
     assert_int_equal(number(rotated, "version"), 2);
+}
+
+static void the_objects_of_kmip_have_a_domain_too(void **state)
+{
+    (void)state;
+    struct vault_objects *objects = NULL;
+    assert_ok(
+        vault_objects_open(rig.site.vault, rig.site.store, rig.site.call.keeper, NULL, &objects));
+    AUTO(json_freep) json_t *rotated = job("/v1/objects/rotate", NULL);
+    assert_int_equal(number(rotated, "version"), 2);
+    AUTO(json_freep) json_t *domains = get("/v1/domains");
+    const json_t *list = json_object_get(domains, "domains");
+    const json_t *last = json_array_get(list, json_array_size(list) - 1);
+    assert_true(json_is_true(json_object_get(last, "objects")));
+    assert_true(json_is_false(json_object_get(last, "resealing")));
+    assert_int_equal(number(last, "version"), 2);
+    vault_objects_close(objects);
 }
 
 static void a_network_lives_and_ends(void **state)
@@ -450,6 +468,7 @@ static void a_fetched_copy_has_everything(void **state)
 }
 
 TEST_MAIN(cmocka_unit_test_setup_teardown(the_server_tells_of_itself, begin, end),
+          cmocka_unit_test_setup_teardown(the_objects_of_kmip_have_a_domain_too, begin, end),
           cmocka_unit_test_setup_teardown(a_network_lives_and_ends, begin, end),
           cmocka_unit_test_setup_teardown(nodes_are_made_listed_and_changed, begin, end),
           cmocka_unit_test_setup_teardown(a_gateway_comes_and_goes, begin, end),
