@@ -171,15 +171,16 @@ static bool same_or_none(struct bytes given, const BIGNUM *number)
 static enum err settle_rest(struct rsa *k, const struct keyform_parts *in,
                             struct err_detail *detail)
 {
-    if (BN_check_prime(k->p, k->ctx, NULL) != 1 || BN_check_prime(k->q, k->ctx, NULL) != 1)
-        return wrong(detail, "a prime is none");
     if (BN_div(NULL, k->dp, k->d, k->p1, k->ctx) != 1 ||
         BN_div(NULL, k->dq, k->d, k->q1, k->ctx) != 1 ||
         BN_mod_inverse(k->qi, k->q, k->p, k->ctx) == NULL)
-        return failed(detail);
+        return wrong(detail, "the numbers don't belong together");
     if (!same_or_none(in->prime_exponent_p, k->dp) || !same_or_none(in->prime_exponent_q, k->dq) ||
         !same_or_none(in->crt_coefficient, k->qi))
         return wrong(detail, "the numbers don't belong together");
+    /* Last, because it takes longest. */
+    if (BN_check_prime(k->p, k->ctx, NULL) != 1 || BN_check_prime(k->q, k->ctx, NULL) != 1)
+        return wrong(detail, "a prime is none");
     return ERR_OK;
 }
 
