@@ -34,7 +34,7 @@ static inline void kmip_use(struct kmip_node *root, struct arena *arena)
     struct kmip_fault fault = {0};
     struct buf out = {0};
     struct kmip_build b = {.arena = arena};
-    if (kmip_print(root, true, false, &out) != ERR_OK)
+    if (kmip_print(root, (struct kmip_print_how){.offsets = true}, &out) != ERR_OK)
         abort();
     buf_done(&out);
     (void)kmip_masked(&b, root);

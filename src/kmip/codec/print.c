@@ -2,12 +2,12 @@
 
 #include <inttypes.h>
 
+#include "base/hex.h"
 #include "kmip/codec/codec.h"
 #include "kmip/codec/value.h"
 
 struct printer {
-    bool offsets;
-    bool clear;
+    struct kmip_print_how how;
     struct buf *out;
     size_t at; /* offset in TTLV */
 };
@@ -31,26 +31,45 @@ static bool has_bytes(const struct kmip_node *node)
            node->type == KMIP_BIG_INTEGER;
 }
 
+/* Bytes and text as they are, or as much of them as is wanted. */
+static enum err print_bytes(const struct printer *p, const struct kmip_node *node)
+{
+    struct bytes shown = node->bytes;
+    if (p->how.value_max != 0 && shown.len > p->how.value_max)
+        shown.len = p->how.value_max;
+    if (node->type == KMIP_TEXT_STRING) {
+        TRY(print_text(shown, p->out));
+    } else {
+        TRY(buf_reserve(p->out, 2 * shown.len + 1));
+        hex_encode(shown, (char *)p->out->data + p->out->len);
+        p->out->len += 2 * shown.len;
+    }
+    if (shown.len < node->bytes.len)
+        TRY(buf_append(p->out, bytes_str("...")));
+    return node->type == KMIP_TEXT_STRING ? ERR_OK
+                                          : buf_printf(p->out, " (%zu bytes)", node->bytes.len);
+}
+
 static enum err print_value(const struct printer *p, const struct kmip_node *parent,
                             const struct kmip_node *node)
 {
-    if (node->secret && !p->clear)
+    if (node->secret && !p->how.clear)
         return has_bytes(node) ? buf_printf(p->out, " *** (%zu bytes)", node->bytes.len)
                                : buf_append(p->out, bytes_str(" ***"));
     TRY(buf_append(p->out, bytes_str(" ")));
-    if (node->type == KMIP_TEXT_STRING)
-        return print_text(node->bytes, p->out);
+    if (has_bytes(node))
+        return print_bytes(p, node);
     TRY(kmip_value_format(parent, node, '|', p->out));
-    if (node->type == KMIP_ENUMERATION)
-        return buf_printf(p->out, " (0x%08" PRIx32 ")", (uint32_t)node->num);
-    return has_bytes(node) ? buf_printf(p->out, " (%zu bytes)", node->bytes.len) : ERR_OK;
+    return node->type != KMIP_ENUMERATION
+               ? ERR_OK
+               : buf_printf(p->out, " (0x%08" PRIx32 ")", (uint32_t)node->num);
 }
 
 static enum err print_item(struct printer *p, const struct kmip_node *parent,
                            const struct kmip_node *node, unsigned depth)
 {
     char text[16];
-    if (p->offsets)
+    if (p->how.offsets)
         TRY(buf_printf(p->out, "%06zx  %06" PRIx32 " %02x  ", p->at, node->tag, node->type));
     TRY(buf_printf(p->out, "%*s%s %s", (int)(2 * depth), "", kmip_tag_name(node->tag, text),
                    kmip_type_name(node->type)));
@@ -66,9 +85,9 @@ static enum err print_item(struct printer *p, const struct kmip_node *parent,
     return ERR_OK;
 }
 
-enum err kmip_print(const struct kmip_node *root, bool offsets, bool clear, struct buf *out)
+enum err kmip_print(const struct kmip_node *root, struct kmip_print_how how, struct buf *out)
 {
-    struct printer p = {.offsets = offsets, .clear = clear, .out = out};
+    struct printer p = {.how = how, .out = out};
     size_t before = out->len;
     enum err err = print_item(&p, NULL, root, 0);
     if (err != ERR_OK)

@@ -3,11 +3,16 @@
 #include "base/buf.h"
 #include "kmip/codec/node.h"
 
-/* A message for people: one line an item, indented: tag, type and value. With `offsets` each line
- * begins with the offset in TTLV, the tag and the type in hex. Secrets are masked, with their
- * length, unless `clear`. Appends to `out`, which on failure keeps what it had. */
-MUST_CHECK enum err kmip_print(const struct kmip_node *root, bool offsets, bool clear,
+struct kmip_print_how {
+    bool offsets;     /* begin each line with offset in TTLV, tag and type in hex */
+    bool clear;       /* show secrets; else "***" and their length */
+    size_t value_max; /* bytes of a value that are shown; 0: all */
+};
+
+/* A message for people, one line an item, indented: tag, type and value; nothing in a value breaks
+ * the line or moves a terminal. Appends to `out`, which on failure keeps what it had. */
+MUST_CHECK enum err kmip_print(const struct kmip_node *root, struct kmip_print_how how,
                                struct buf *out);
-/* Replace in a tree what is secret by nothing: for a log that writes JSON or XML. Text becomes
- * "***", bytes become empty, numbers 0. The tree is a copy in the arena of `b`. */
+/* A copy of a tree, made by `b`, without what is secret: for a log that writes JSON or XML. Text
+ * becomes "***", bytes become empty, numbers 0. NULL where b->err says why. */
 struct kmip_node *kmip_masked(struct kmip_build *b, const struct kmip_node *root);

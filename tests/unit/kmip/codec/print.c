@@ -23,7 +23,7 @@ static void test_masked(void **state)
     AUTO(arena_freep) struct arena *arena = arena_for_test();
     struct kmip_build b = {.arena = arena};
     struct buf out = {0};
-    assert_ok(kmip_print(sample(&b), true, false, &out));
+    assert_ok(kmip_print(sample(&b), (struct kmip_print_how){.offsets = true}, &out));
     assert_ok(buf_append(&out, bytes_of("", 1)));
     assert_string_equal((char *)out.data,
                         "000000  42000f 01  BatchItem Structure\n"
@@ -43,7 +43,7 @@ static void test_clear(void **state)
     AUTO(arena_freep) struct arena *arena = arena_for_test();
     struct kmip_build b = {.arena = arena};
     struct buf out = {0};
-    assert_ok(kmip_print(sample(&b), false, true, &out));
+    assert_ok(kmip_print(sample(&b), (struct kmip_print_how){.clear = true}, &out));
     assert_ok(buf_append(&out, bytes_of("", 1)));
     assert_string_equal((char *)out.data, "BatchItem Structure\n"
                                           "  Operation Enumeration Get (0x0000000a)\n"
@@ -53,6 +53,23 @@ static void test_clear(void **state)
                                           "    Modulus BigInteger 5345435245543232 (8 bytes)\n"
                                           "    0x540001 Integer 424242\n"
                                           "  ArchiveDate DateTime 2000-02-29T00:00:00+00:00\n");
+    buf_done(&out);
+}
+
+static void test_cut(void **state)
+{
+    (void)state;
+    AUTO(arena_freep) struct arena *arena = arena_for_test();
+    struct kmip_build b = {.arena = arena};
+    struct buf out = {0};
+    assert_ok(kmip_print(kmip_put_text(&b, NULL, KMIP_TAG_USERNAME, "12345"),
+                         (struct kmip_print_how){.value_max = 4}, &out));
+    assert_ok(kmip_print(
+        kmip_put_bytes(&b, NULL, KMIP_TAG_MAC_DATA, KMIP_BYTE_STRING, bytes_str("12345")),
+        (struct kmip_print_how){.value_max = 4}, &out));
+    assert_ok(buf_append(&out, bytes_of("", 1)));
+    assert_string_equal((char *)out.data, "Username TextString \"1234\"...\n"
+                                          "MACData ByteString 31323334... (5 bytes)\n");
     buf_done(&out);
 }
 
@@ -78,5 +95,5 @@ static void test_masked_tree(void **state)
     assert_true(bytes_equal(kmip_bytes(item, KMIP_TAG_PASSWORD), bytes_str("secret1")));
 }
 
-TEST_MAIN(cmocka_unit_test(test_masked), cmocka_unit_test(test_clear),
+TEST_MAIN(cmocka_unit_test(test_masked), cmocka_unit_test(test_clear), cmocka_unit_test(test_cut),
           cmocka_unit_test(test_masked_tree))
