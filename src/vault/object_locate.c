@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/workers.h"
 #include "vault/state.h"
 
 /* Locate reads one term's rows of the index, the driver's, newest first, and looks at each
@@ -27,6 +28,8 @@ struct locate {
     size_t found_len, found_cap;
     size_t matched; /* those before the offset, too */
     size_t wanted;  /* matches after which nobody looks on */
+    size_t looked;  /* candidates */
+    int64_t below;
 };
 
 static void locate_done(struct locate *locate)
@@ -98,7 +101,7 @@ static enum err prepare_term(struct locate *locate, const struct vault_term *ter
                       "value >= ? LIMIT ?";
     if (term->compare == VAULT_EQUAL)
         sql = "SELECT object FROM object_key WHERE grp = ? AND attribute = ? AND value = ? "
-              "ORDER BY object DESC LIMIT ?";
+              "AND object < ? ORDER BY object DESC LIMIT ?";
     else if (term->compare == VAULT_RANGE)
         sql = "SELECT object FROM object_key WHERE grp = ? AND attribute = ? AND "
               "value >= ? AND value <= ? LIMIT ?";
@@ -112,6 +115,8 @@ static enum err prepare_term(struct locate *locate, const struct vault_term *ter
     store_bind_bytes(stmt, at++, bytes_of(term->key.value, term->key.len));
     if (ranged)
         store_bind_bytes(stmt, at++, bytes_of(end->value, end->len));
+    if (term->compare == VAULT_EQUAL)
+        store_bind_i64(stmt, at++, locate->below);
     store_bind_i64(stmt, at, (int64_t)limit);
     *ret_stmt = TAKE(stmt);
     return ERR_OK;
@@ -162,6 +167,10 @@ static enum err add_found(struct locate *locate, uint64_t id, const char *uid)
 static enum err look_at(struct locate *locate, uint64_t id)
 {
     const struct vault_query *query = locate->query;
+    if ((int64_t)id >= locate->below)
+        return ERR_OK;
+    if (query->effort > 0 && ++locate->looked > query->effort)
+        return err_set(locate->detail, ERR_BUSY, "a search through many objects");
     store_reset(locate->row);
     store_bind_u64(locate->row, 1, id);
     enum err err = store_get_row(locate->row, locate->detail);
@@ -356,17 +365,67 @@ enum err vault_object_locate(struct store_conn *conn, const struct vault_eyes *e
     if (query->count > VAULT_TERMS_MAX || eyes->count > VAULT_GROUPS_MAX)
         return err_set(detail, ERR_LIMIT, "%zu terms", query->count);
     size_t max = query->max > 0 ? query->max : VAULT_LOCATE_MAX;
-    struct locate locate = {.conn = conn,
-                            .eyes = eyes,
-                            .query = query,
-                            .arena = arena,
-                            .detail = detail,
-                            .wanted = query->total ? SIZE_MAX : query->offset + max};
+    struct locate locate = {
+        .conn = conn,
+        .eyes = eyes,
+        .query = query,
+        .arena = arena,
+        .detail = detail,
+        .wanted = query->total ? SIZE_MAX : query->offset + max,
+        .below = query->below > 0 && query->below <= INT64_MAX ? (int64_t)query->below : INT64_MAX};
     enum err err = locate_run(&locate);
     locate_done(&locate);
     TRY(err);
     *ret_found = locate.found;
     *ret_count = locate.found_len;
     *ret_total = locate.matched;
+    return ERR_OK;
+}
+
+struct apart {
+    struct store *store;
+    const struct vault_eyes *eyes;
+    struct vault_query query;
+    struct arena *arena;
+    struct vault_located *found;
+    size_t count, total;
+    enum err err;
+    struct err_detail detail;
+};
+
+static enum err locate_apart(struct apart *apart)
+{
+    AUTO(store_reader_closep) struct store_reader *reader = NULL;
+    TRY(store_reader_open(apart->store, STORE_READER_SCAN, &reader, &apart->detail));
+    TRY(store_reader_begin(reader, &apart->detail));
+    enum err err =
+        vault_object_locate(store_reader_conn(reader), apart->eyes, &apart->query, apart->arena,
+                            &apart->found, &apart->count, &apart->total, &apart->detail);
+    store_reader_end(reader);
+    return err;
+}
+
+static void run_apart(void *arg)
+{
+    struct apart *apart = arg;
+    apart->err = locate_apart(apart);
+}
+
+enum err vault_object_locate_apart(struct store *store, struct workers *workers,
+                                   const struct vault_eyes *eyes, const struct vault_query *query,
+                                   struct arena *arena, struct vault_located **ret_found,
+                                   size_t *ret_count, size_t *ret_total, struct err_detail *detail)
+{
+    struct apart apart = {.store = store, .eyes = eyes, .query = *query, .arena = arena};
+    apart.query.effort = 0;
+    TRY(workers_run(workers, run_apart, &apart));
+    if (apart.err != ERR_OK) {
+        if (detail != NULL)
+            *detail = apart.detail;
+        return apart.err;
+    }
+    *ret_found = apart.found;
+    *ret_count = apart.count;
+    *ret_total = apart.total;
     return ERR_OK;
 }

@@ -109,6 +109,8 @@ struct vault_query {
     bool online, archived, destroyed; /* storage status wanted: destroyed ones by their state */
     uint32_t offset, max;             /* max 0: VAULT_LOCATE_MAX */
     bool total;                       /* count all, for Located Items */
+    uint64_t below;  /* only objects with a lower row number, to go on from a page; 0: all */
+    uint32_t effort; /* candidates looked at, then ERR_BUSY; 0: as many as it takes */
 };
 #define VAULT_LOCATE_MAX 10000
 #define VAULT_TERMS_MAX  64
@@ -116,10 +118,20 @@ struct vault_located {
     uint64_t id;
     const char *uid; /* in the arena */
 };
+#define VAULT_LOCATE_EFFORT 10000 /* what a loop can spare: some 30 ms */
 /* Newest first. No terms: everything of these groups. ERR_LIMIT above VAULT_TERMS_MAX. */
 MUST_CHECK enum err vault_object_locate(struct store_conn *conn, const struct vault_eyes *eyes,
                                         const struct vault_query *query, struct arena *arena,
                                         struct vault_located **ret_found, size_t *ret_count,
                                         size_t *ret_total, struct err_detail *detail);
+
+/* The same with a reader of its own on one of the threads, while the calling fiber is paused (or at
+ * once on a plain thread): for what was ERR_BUSY above. */
+struct workers;
+MUST_CHECK enum err vault_object_locate_apart(struct store *store, struct workers *workers,
+                                              const struct vault_eyes *eyes,
+                                              const struct vault_query *query, struct arena *arena,
+                                              struct vault_located **ret_found, size_t *ret_count,
+                                              size_t *ret_total, struct err_detail *detail);
 
 /* Changing: vault/object_tx.h */

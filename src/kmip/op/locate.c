@@ -208,20 +208,33 @@ static enum err by_uid(struct kmip_call *call, const struct locate *l, struct fo
     return ERR_OK;
 }
 
+/* On the loop where it is little work, on a worker where it is much. */
+static enum err ask(struct kmip_call *call, struct locate *l, struct vault_located **ret_located,
+                    size_t *ret_count, size_t *ret_total)
+{
+    struct kmip_env *env = call->request->env;
+    const struct vault_eyes *eyes = &call->request->client->eyes;
+    struct store_conn *conn = NULL;
+    l->query.effort = VAULT_LOCATE_EFFORT;
+    TRY(env->read(env, &conn, &call->detail));
+    enum err err = vault_object_locate(conn, eyes, &l->query, kmip_arena(call), ret_located,
+                                       ret_count, ret_total, &call->detail);
+    if (err != ERR_BUSY)
+        return err;
+    call->detail = (struct err_detail){0};
+    return vault_object_locate_apart(env->store, env->workers, eyes, &l->query, kmip_arena(call),
+                                     ret_located, ret_count, ret_total, &call->detail);
+}
+
 /* All candidates in pages, each looked at; `found` takes those behind the offset. */
 static enum err by_comparing(struct kmip_call *call, struct locate *l, struct found *found)
 {
-    const struct vault_eyes *eyes = &call->request->client->eyes;
     const uint32_t page = 500;
-    for (uint32_t at = 0; found->count < l->max; at += page) {
-        struct store_conn *conn = NULL;
+    l->query.max = page;
+    while (found->count < l->max) {
         struct vault_located *located = NULL;
         size_t count = 0, total = 0;
-        l->query.offset = at;
-        l->query.max = page;
-        TRY(call->request->env->read(call->request->env, &conn, &call->detail));
-        TRY(vault_object_locate(conn, eyes, &l->query, kmip_arena(call), &located, &count, &total,
-                                &call->detail));
+        TRY(ask(call, l, &located, &count, &total));
         for (size_t i = 0; i < count && found->count < l->max; i++) {
             bool match = false;
             TRY(look(call, l, bytes_str(located[i].uid), &match));
@@ -230,22 +243,20 @@ static enum err by_comparing(struct kmip_call *call, struct locate *l, struct fo
         }
         if (count < page)
             break;
+        l->query.below = located[count - 1].id;
     }
     return ERR_OK;
 }
 
 static enum err by_index(struct kmip_call *call, struct locate *l, struct found *found)
 {
-    struct store_conn *conn = NULL;
     struct vault_located *located = NULL;
     size_t count = 0;
     l->query.offset = l->offset;
     l->query.max = l->max;
     if (l->max == 0)
         return ERR_OK;
-    TRY(call->request->env->read(call->request->env, &conn, &call->detail));
-    TRY(vault_object_locate(conn, &call->request->client->eyes, &l->query, kmip_arena(call),
-                            &located, &count, &found->total, &call->detail));
+    TRY(ask(call, l, &located, &count, &found->total));
     for (size_t i = 0; i < count && i < l->max; i++)
         found->uids[found->count++] = located[i].uid;
     return ERR_OK;

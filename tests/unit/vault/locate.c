@@ -129,6 +129,8 @@ static bool model_matches(const struct vault_query *query, const struct vault_ey
                                            : query->online;
     for (size_t i = 0; i < query->count; i++)
         wanted = wanted && holds(&query->terms[i], model);
+    if (query->below > 0 && model->object.id >= query->below)
+        return false;
     return wanted && eyes_see(eyes, model->object.group);
 }
 
@@ -194,7 +196,8 @@ static void as_the_model_says(void **state)
                                     .destroyed = random_below(2) == 0,
                                     .offset = random_below(2) ? 0 : (uint32_t)random_below(20),
                                     .max = random_below(3) ? 0 : (uint32_t)random_below(20),
-                                    .total = random_below(2) == 0};
+                                    .total = random_below(2) == 0,
+                                    .below = random_below(4) ? 0 : 1 + random_below(OBJECTS)};
         struct vault_eyes eyes = {.client = 1, .count = (unsigned)random_below(GROUPS + 1)};
         for (unsigned i = 0; i < eyes.count; i++)
             eyes.groups[i] = GROUP + (i + (unsigned)round) % GROUPS;
@@ -226,6 +229,31 @@ static void after_changes_too(void **state)
         *model = changed;
     }
     as_the_model_says(state);
+}
+
+static void what_takes_long_is_left_to_others(void **state)
+{
+    (void)state;
+    struct vault_query query = {.online = true, .archived = true, .destroyed = true, .effort = 100};
+    struct vault_eyes eyes = {.client = 1, .groups = {GROUP, GROUP + 1, GROUP + 2}, .count = 3};
+    struct vault_located *found;
+    size_t count, total;
+    struct store_conn *conn = site_read(&site);
+    assert_err(vault_object_locate(conn, &eyes, &query, site.arena, &found, &count, &total, NULL),
+               ERR_BUSY);
+    query.max = 100;
+    assert_ok(vault_object_locate(conn, &eyes, &query, site.arena, &found, &count, &total, NULL));
+    assert_int_equal(count, 100);
+    store_reader_end(site.reader);
+    query.max = 0;
+    assert_ok(vault_object_locate_apart(site.store, NULL, &eyes, &query, site.arena, &found, &count,
+                                        &total, NULL));
+    assert_int_equal(count, OBJECTS);
+    assert_int_equal(found[0].id, models[OBJECTS - 1].object.id);
+    query.count = VAULT_TERMS_MAX + 1;
+    assert_err(vault_object_locate_apart(site.store, NULL, &eyes, &query, site.arena, &found,
+                                         &count, &total, NULL),
+               ERR_LIMIT);
 }
 
 static void too_many_terms(void **state)
@@ -298,5 +326,5 @@ static void entries_come_back_as_they_went(void **state)
 }
 
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
-TEST_MAIN(CASE(as_the_model_says), CASE(after_changes_too), CASE(too_many_terms),
-          CASE(keys_order_as_values_do), CASE(entries_come_back_as_they_went))
+TEST_MAIN(CASE(as_the_model_says), CASE(after_changes_too), CASE(what_takes_long_is_left_to_others),
+          CASE(too_many_terms), CASE(keys_order_as_values_do), CASE(entries_come_back_as_they_went))
