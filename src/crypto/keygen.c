@@ -4,9 +4,10 @@
 #include "crypto/des.h"
 #include "crypto/hash_alg.h"
 #include "crypto/keyform.h"
+#include "crypto/keygen_draw.h"
 #include "crypto/pkey.h"
+#include "crypto/x931.h"
 #include "crypto/evp_tables.h"
-#include "crypto/random.h"
 
 #define DES_TRIES 100
 
@@ -78,7 +79,7 @@ enum err keygen_symmetric(uint32_t alg, uint32_t bits, struct secret **ret_key,
     bool des = alg == ALG_DES || alg == ALG_DES3;
     for (int i = 0; i < DES_TRIES; i++) {
         AUTO(secret_freep) struct secret *key = NULL;
-        TRY(random_secret(len, &key));
+        TRY(x931_secret(len, &key));
         if (des)
             des_parity_set(secret_data(key), len);
         if (des && !des_parts_good(secret_view(key)))
@@ -178,18 +179,6 @@ static EVP_PKEY *generate_with(const char *type, const OSSL_PARAM *params)
     return pkey;
 }
 
-static EVP_PKEY *generate_rsa(const struct keygen_pair *pair)
-{
-    unsigned bits = pair->bits != 0 ? pair->bits : 2048;
-    uint64_t exponent = pair->exponent != 0 ? pair->exponent : 65537;
-    OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_uint(OSSL_PKEY_PARAM_RSA_BITS, &bits),
-        OSSL_PARAM_construct_uint64(OSSL_PKEY_PARAM_RSA_E, &exponent),
-        OSSL_PARAM_construct_end(),
-    };
-    return generate_with("RSA", params);
-}
-
 static EVP_PKEY *generate_named(const char *type, const char *group)
 {
     OSSL_PARAM params[] = {
@@ -221,40 +210,38 @@ static EVP_PKEY *generate_dsa(uint32_t bits)
     return pkey;
 }
 
-static EVP_PKEY *generate(const struct keygen_pair *pair)
+/* RFC 7919 */
+static EVP_PKEY *generate_dh(uint32_t bits)
 {
-    switch (pair->alg) {
-    case ALG_RSA: return generate_rsa(pair);
-    case ALG_ED25519: return generate_with("ED25519", NULL);
-    case ALG_ED448: return generate_with("ED448", NULL);
-    case ALG_DSA: return generate_dsa(pair->bits);
-    case ALG_DH: /* RFC 7919 */
-        return generate_named("DH", pair->bits == 4096   ? "ffdhe4096"
-                                    : pair->bits == 3072 ? "ffdhe3072"
-                                                         : "ffdhe2048");
-    default: break;
-    }
-    uint32_t curve = curve_of(pair);
-    if (curve == CURVE_CURVE25519)
-        return generate_with("X25519", NULL);
-    if (curve == CURVE_CURVE448)
-        return generate_with("X448", NULL);
-    return generate_named("EC", curve_by_number(curve)->name);
+    return generate_named("DH", bits == 4096   ? "ffdhe4096"
+                                : bits == 3072 ? "ffdhe3072"
+                                               : "ffdhe2048");
+}
+
+/* Algorithms with domain parameters: OpenSSL draws. */
+static enum err generate(const struct keygen_pair *pair, struct secret **ret_pkcs8,
+                         struct err_detail *detail)
+{
+    AUTO(pkey_freep)
+    EVP_PKEY *pkey = pair->alg == ALG_DSA ? generate_dsa(pair->bits) : generate_dh(pair->bits);
+    AUTO(secret_freep) struct secret *made = NULL;
+    if (pkey == NULL)
+        return evp_fail(detail, ERR_CRYPTO, "key generation");
+    struct keyform_info info;
+    TRY(pkey_pkcs8(pkey, &made));
+    /* Rewritten as all keys are; that is a check of what was made as well. */
+    return keyform_private_in(FORMAT_PKCS8, pair->alg, 0, secret_view(made), ret_pkcs8, &info,
+                              detail);
 }
 
 enum err keygen_pair(const struct keygen_pair *pair, struct secret **ret_pkcs8, struct buf *spki,
                      struct err_detail *detail)
 {
     TRY(keygen_pair_check(pair, detail));
-    AUTO(pkey_freep) EVP_PKEY *pkey = generate(pair);
-    if (pkey == NULL)
-        return evp_fail(detail, ERR_CRYPTO, "key generation");
-    AUTO(secret_freep) struct secret *made = NULL;
     AUTO(secret_freep) struct secret *pkcs8 = NULL;
-    struct keyform_info info;
-    TRY(pkey_pkcs8(pkey, &made));
-    /* Rewritten as all keys are; that is a check of what was made as well. */
-    TRY(keyform_private_in(FORMAT_PKCS8, pair->alg, 0, secret_view(made), &pkcs8, &info, detail));
+    bool parameters = pair->alg == ALG_DSA || pair->alg == ALG_DH;
+    TRY(parameters ? generate(pair, &pkcs8, detail)
+                   : keygen_draw(pair, is_ec(pair->alg) ? curve_of(pair) : 0, &pkcs8, detail));
     TRY(keyform_public_of(secret_view(pkcs8), spki, detail));
     *ret_pkcs8 = TAKE(pkcs8);
     return ERR_OK;

@@ -2,6 +2,7 @@
 #include "crypto/keyform.h"
 #include "crypto/keygen.h"
 #include "crypto/random.h"
+#include "crypto/x931.h"
 #include "keeper/object.h"
 
 /* OBJECT_GENERATE  actor | object | spec -> made
@@ -131,7 +132,7 @@ enum err verb_object_generate(struct core_call *call)
         return make_on_pool(call, &object.row, &spec, token_generate_work);
     AUTO(secret_freep) struct secret *key = NULL;
     if (spec.alg == 0)
-        TRY(random_secret(len, &key));
+        TRY(x931_secret(len, &key));
     else
         TRY(keygen_symmetric(spec.alg, spec.bits, &key, &call->detail));
     struct object made = {.class = spec.class,
