@@ -79,8 +79,10 @@ enum x509_profile {
 struct x509_request {
     enum x509_profile profile;
     const char *cn;
+    struct bytes subject;    /* DER Name instead of `cn`, which then only names it in errors */
     struct bytes spki;       /* DER SubjectPublicKeyInfo */
     struct x509_names names; /* a Diameter peer's Origin-Host is a DNS name */
+    struct bytes alt_names;  /* DER GeneralNames instead of `names`; may be empty */
     struct bytes serial;     /* big-endian; empty: 128 random bits */
     int64_t not_before;      /* seconds since 1970 */
     int64_t not_after;

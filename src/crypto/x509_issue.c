@@ -76,6 +76,17 @@ static void put_authority(struct der_writer *w, struct bytes key_id)
     x509_end_extension(w);
 }
 
+static void put_names(struct der_writer *w, const struct x509_request *request)
+{
+    if (request->alt_names.len == 0) {
+        x509_put_alt_names(w, &request->names);
+        return;
+    }
+    x509_begin_extension(w, BYTES(oid_subject_alt_name), false);
+    der_put_raw(w, request->alt_names);
+    x509_end_extension(w);
+}
+
 static enum err put_extensions(struct der_writer *w, const struct x509_request *request,
                                struct bytes authority)
 {
@@ -91,7 +102,7 @@ static enum err put_extensions(struct der_writer *w, const struct x509_request *
     der_put(w, DER_OCTET_STRING, BYTES(key_id));
     x509_end_extension(w);
     put_authority(w, request->issuer_cert.len != 0 ? authority : BYTES(key_id));
-    x509_put_alt_names(w, &request->names);
+    put_names(w, request);
     der_end(w);
     der_end(w);
     return ERR_OK;
@@ -113,7 +124,8 @@ static enum err check_serial(struct bytes serial, struct err_detail *detail)
 static enum err check_request(const struct x509_request *request, const struct x509_info *issuer,
                               struct err_detail *detail)
 {
-    TRY(x509_check_names(request->cn, &request->names, detail));
+    if (request->subject.len == 0)
+        TRY(x509_check_names(request->cn, &request->names, detail));
     if (request->not_before >= request->not_after)
         return err_set(detail, ERR_ARGUMENT, "certificate would end before it begins");
     if (request->issuer_cert.len == 0)
@@ -146,7 +158,10 @@ static enum err write_tbs(const struct x509_request *request, const struct x509_
     der_put_time(w, request->not_before);
     der_put_time(w, request->not_after);
     der_end(w);
-    x509_put_name(w, request->cn);
+    if (request->subject.len != 0)
+        der_put_raw(w, request->subject);
+    else
+        x509_put_name(w, request->cn);
     der_put_raw(w, request->spki);
     TRY(put_extensions(w, request, issuer->key_id));
     der_end(w);

@@ -20,9 +20,10 @@ static struct kmip_attr *find_link(const struct kmip_attrs *attrs, uint32_t type
     return attr;
 }
 
-static enum err set_one(struct vault_tx *tx, struct kmip_call *call, const struct kmip_link *link,
-                        struct err_detail *detail)
+static enum err set_one(struct vault_tx *tx, const struct kmip_links *links,
+                        const struct kmip_link *link, struct err_detail *detail)
 {
+    struct kmip_call *call = links->call;
     struct vault_object object;
     struct kmip_attrs attrs = {0};
     TRY(vault_tx_get(tx, bytes_str(link->uid), &object, detail));
@@ -30,6 +31,8 @@ static enum err set_one(struct vault_tx *tx, struct kmip_call *call, const struc
     struct kmip_attr *old = link->replace ? find_link(&attrs, link->type) : NULL;
     if (old != NULL)
         kmip_attr_remove(&attrs, old);
+    if (links->unnamed != NULL && strcmp(links->unnamed, link->uid) == 0)
+        kmip_attr_remove_all(&attrs, KMIP_TAG_NAME);
     enum err err = kmip_attr_add_link(&attrs, link->type, link->target);
     if (err == ERR_LIMIT)
         return ERR_OK;
@@ -45,6 +48,6 @@ enum err kmip_links_set(struct vault_tx *tx, void *ctx, struct err_detail *detai
 {
     const struct kmip_links *links = ctx;
     for (size_t i = 0; i < links->count; i++)
-        TRY(set_one(tx, links->call, &links->links[i], detail));
+        TRY(set_one(tx, links, &links->links[i], detail));
     return ERR_OK;
 }

@@ -16,6 +16,7 @@ struct kmip_links {
         bool replace; /* instead of one of the same type */
     } links[KMIP_LINKS_SET_MAX];
     size_t count;
+    const char *unnamed; /* this object, among those above, loses its Names; NULL: none */
 };
 
 /* ERR_LIMIT above KMIP_LINKS_SET_MAX. Strings are borrowed. */

@@ -43,6 +43,7 @@ struct kmip_stream {
     uint32_t keeper;             /* KMIP_STREAM_KEEPER */
     struct crypto_stream *engine;
     struct hash_stream *hash;
+    uint64_t sessions;           /* KMIP_STREAM_PKCS11: bit n: session n + 1 is open */
     uint8_t tag[CRYPTO_TAG_MAX]; /* decryption of an AEAD: given with the first piece */
     size_t tag_len;
     uint8_t value[KMIP_STREAM_VALUE_LEN];

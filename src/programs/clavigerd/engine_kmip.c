@@ -36,6 +36,7 @@ enum err engine_kmip_start(struct engine_kmip *kmip, const struct engine_config 
     TRY(service_state_path(s, SERVICE_KEY_FILE, kmip->key_file, sizeof kmip->key_file));
     TRY(service_state_path(s, SERVICE_CA_FILE, kmip->ca_file, sizeof kmip->ca_file));
     TRY(service_kmip_log_dir(s, kmip->log_dir, sizeof kmip->log_dir));
+    TRY(kmip_ca_load(kmip->ca_file, &kmip->ca, detail));
     TRY(vault_objects_open(vault, store, keeper, detail, &kmip->objects));
     const struct kmip_server_config server = {
         .settings = s,
@@ -49,6 +50,7 @@ enum err engine_kmip_start(struct engine_kmip *kmip, const struct engine_config 
         .https_fds = config->https_fds,
         .ttlv_len = config->kmip_len,
         .https_len = config->https_len,
+        .ca = kmip->ca,
         .token_label = s->token.label,
     };
     return kmip_server_new(&server, detail, &kmip->server);
@@ -147,5 +149,6 @@ void engine_kmip_free(struct engine_kmip *kmip)
     kmip_server_free(kmip->server);
     kmip->server = NULL;
     vault_objects_close(kmip->objects);
+    kmip_ca_free(kmip->ca);
     kmip->objects = NULL;
 }

@@ -2,6 +2,7 @@
 
 #include "base/workers.h"
 #include "fleet/fleet.h"
+#include "kmip/op/ca.h"
 #include "kmip/server/server.h"
 #include "programs/clavigerd/engine.h"
 
@@ -10,6 +11,7 @@ struct engine_kmip {
     const struct engine_config *config;
     struct vault_objects *objects;
     struct kmip_server *server; /* NULL: [kmip] and [https] listen on nothing */
+    struct kmip_ca *ca;         /* what Certify signs with */
     struct store *store;
     struct workers *background; /* borrowed, has a keeper connection of its own */
     struct net_timer *sweep;
