@@ -34,7 +34,7 @@ struct core {
     struct refusals refusals;
     uint64_t started_us;
     struct secret *scratch;             /* KEEPER_MESSAGE_MAX bytes for lines in clear */
-    struct secret *rooms[OBJECT_ROOMS]; /* opened objects */
+    struct secret *rooms[OBJECT_ROOMS]; /* opened objects; made when they are first used */
     size_t room_used[OBJECT_ROOMS];
     struct buf work;   /* what an operation with a key gives; wiped after each */
     struct hash *hash; /* SHA-256, for one digest after the other */

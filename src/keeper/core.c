@@ -84,8 +84,6 @@ enum err core_new(const struct core_config *config, struct core **ret_core)
     TRY(domains_new(&core->domains));
     TRY(sessions_init(&core->sessions, config->conns));
     TRY(secret_new(KEEPER_MESSAGE_MAX, &core->scratch));
-    for (unsigned i = 0; i < OBJECT_ROOMS; i++)
-        TRY(secret_new(SEAL_OBJECT_HEADER + KEEPER_OBJECT_MAX, &core->rooms[i]));
     TRY(hash_new(&core->hash));
     TRY(streams_new(config->conns, &config->token, &core->streams));
     TRY(job_queue_new(&core->finished));

@@ -69,10 +69,18 @@ static enum err header_read(struct bytes plain, struct object *ret_object)
     return ERR_OK;
 }
 
+static enum err room_ready(struct core *core, enum object_room room)
+{
+    return core->rooms[room] != NULL
+               ? ERR_OK
+               : secret_new(SEAL_OBJECT_HEADER + KEEPER_OBJECT_MAX, &core->rooms[room]);
+}
+
 enum err call_object_open(struct core_call *call, const struct keeper_object *object,
                           enum object_room room, struct object *ret_object)
 {
     struct core *core = call->core;
+    TRY(room_ready(core, room));
     uint8_t *to = secret_data(core->rooms[room]);
     size_t len = 0;
     core->room_used[room] = SEAL_OBJECT_HEADER + object->sealed.len;
@@ -124,6 +132,7 @@ enum err call_object_put(struct core_call *call, const struct keeper_row *row,
     struct core *core = call->core;
     if (object->material.len == 0 || object->material.len > KEEPER_OBJECT_MAX)
         return ERR_LIMIT;
+    TRY(room_ready(core, OBJECT_ROOM_OUT));
     struct secret *room = core->rooms[OBJECT_ROOM_OUT];
     struct writer plain = writer_of(secret_data(room), secret_len(room));
     writer_u8(&plain, OBJECT_HEADER_VERSION);

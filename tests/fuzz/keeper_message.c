@@ -5,7 +5,9 @@
 
 #include "fake/token.h"
 #include "fuzz/target.h"
+#include "keeper/bundle.h"
 #include "keeper/core.h"
+#include "keeper/object_message.h"
 #include "keeper/segment.h"
 
 /* What an engine may send, through the keeper's dispatch: u16 length | message, again and again, on
@@ -47,23 +49,65 @@ static void check(const struct writer *out, const uint8_t *message, size_t len)
         assert(memcmp(out->buf + 4, message + 4, 8) == 0);
 }
 
-static void send_one(struct core *core, unsigned conn, struct bytes message)
+static void execute(struct core *core, unsigned conn, struct bytes message, bool bundled)
 {
     static uint8_t room[KEEPER_MESSAGE_MAX];
     struct writer out = writer_of(room, sizeof room);
-    if (core_request(core, conn, message, false, &out)) {
+    if (core_request(core, conn, message, bundled, &out)) {
         check(&out, message.data, message.len);
         return;
     }
     unsigned answers = 0;
     struct core_job *job;
     while ((job = core_job_take(core)) != NULL) {
+        assert(core_job_bundled(job) == bundled);
         out = writer_of(room, sizeof room);
         core_job_finish(core, job, &out);
         check(&out, message.data, message.len);
         answers++;
     }
     assert(answers == 1);
+}
+
+/* Argon2id with costs that the input chose is allowed, and slow; so are large key pairs and many
+ * iterations: not here. */
+static bool slow(struct bytes message)
+{
+    if (message.len < 2)
+        return false;
+    uint8_t verb = message.data[1];
+    if (verb == KEEPER_PASSPHRASE_SET || verb == KEEPER_PASSPHRASE_CHECK ||
+        verb == KEEPER_GATEWAY_IMPORT || verb == KEEPER_OBJECT_PAIR)
+        return true;
+    if (verb != KEEPER_OBJECT_DERIVE)
+        return false;
+    struct reader r = reader_of(message);
+    (void)message_get_head(&r);
+    (void)message_get_actor(&r);
+    (void)message_get_object(&r);
+    (void)message_get_object(&r);
+    if (reader_u8(&r) == 1)
+        (void)message_get_object(&r);
+    return reader_u32(&r) == DERIVE_PBKDF2;
+}
+
+/* As the server takes it apart. */
+static void send_one(struct core *core, unsigned conn, struct bytes message)
+{
+    if (!bundle_is(message, KEEPER_BUNDLE)) {
+        if (!slow(message))
+            execute(core, conn, message, false);
+        return;
+    }
+    struct reader r = reader_of(message);
+    unsigned count = message_get_head(&r).count;
+    for (unsigned i = 0; i < count && i < KEEPER_BUNDLE_MAX; i++) {
+        struct bytes one = bundle_next(&r);
+        if (r.err != ERR_OK)
+            return;
+        if (!slow(one))
+            execute(core, conn, one, true);
+    }
 }
 
 /* DOMAIN_LOAD of the well-known key. */
@@ -90,14 +134,6 @@ static void load_domain(struct core *core)
     buf_done(&blob);
 }
 
-/* Argon2id with costs that the input chose is allowed, and slow: not here. */
-static bool slow(struct bytes message)
-{
-    return message.len > 1 &&
-           (message.data[1] == KEEPER_PASSPHRASE_SET ||
-            message.data[1] == KEEPER_PASSPHRASE_CHECK || message.data[1] == KEEPER_GATEWAY_IMPORT);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     start();
@@ -112,7 +148,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct reader r = reader_of(bytes_of(data, size));
     for (unsigned i = 0; reader_left(&r) != 0 && i < 64; i++) {
         struct bytes message = reader_bytes16(&r);
-        if (r.err == ERR_OK && !slow(message))
+        if (r.err == ERR_OK)
             send_one(core, i % 2, message);
     }
     core_conn_closed(core, 1);
