@@ -132,8 +132,7 @@ enum err kmipc_profile_read(const char *folder, struct kmipc_profile *ret_profil
         return err_set(detail, ERR_CONFIG, "%.64s...: path too long", folder);
     enum err err = ini_read(path, set, &r, detail);
     if (err != ERR_OK && err != ERR_NO_MEMORY)
-        return err_set(detail, ERR_CONFIG, "%s",
-                       detail->text[0] != '\0' ? detail->text : err_text(err));
+        return detail->code = ERR_CONFIG;
     TRY(err);
     if (ret_profile->host[0] == '\0')
         return err_set(detail, ERR_CONFIG, "%.200s: [server] host is missing", path);
