@@ -10,9 +10,10 @@
 static inline uint8_t gf8_mul(uint8_t a, uint8_t b, unsigned polynomial)
 {
     unsigned x = a;
+    unsigned y = b;
     unsigned product = 0;
     for (unsigned i = 0; i < 8; i++) {
-        product ^= x & (0U - ((b >> i) & 1U));
+        product ^= x & (0U - ((y >> i) & 1U));
         x = (x << 1) ^ (polynomial & (0U - (x >> 7)));
         x &= 0xff;
     }
