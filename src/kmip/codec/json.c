@@ -167,9 +167,14 @@ enum err kmip_json_decode(struct kmip_decoder *d, struct bytes input)
     return ERR_OK;
 }
 
+static enum err put(struct buf *out, const char *text)
+{
+    return buf_append(out, bytes_str(text));
+}
+
 static enum err write_text(struct bytes text, struct buf *out)
 {
-    TRY(buf_append(out, bytes_str("\"")));
+    TRY(put(out, "\""));
     size_t from = 0;
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = text.data[i];
@@ -183,7 +188,7 @@ static enum err write_text(struct bytes text, struct buf *out)
         from = i + 1;
     }
     TRY(buf_append(out, bytes_of(text.data + from, text.len - from)));
-    return buf_append(out, bytes_str("\""));
+    return put(out, "\"");
 }
 
 /* Numbers and truth values stand without quotes; long integers may be more than a JSON number holds
@@ -199,29 +204,33 @@ static enum err write_value(const struct kmip_node *parent, const struct kmip_no
         node->type == KMIP_INTEGER && node->num != 0 ? kmip_values_of(parent, node->tag) : NULL;
     bool bare = node->type == KMIP_BOOLEAN || node->type == KMIP_INTERVAL ||
                 (node->type == KMIP_INTEGER && (values == NULL || !values->mask));
-    const char *quote = bare ? "" : "\"";
-    TRY(buf_printf(out, "%s%s", quote, node->type == KMIP_BIG_INTEGER ? "0x" : ""));
+    if (bare)
+        return kmip_value_format(parent, node, '|', out);
+    TRY(put(out, node->type == KMIP_BIG_INTEGER ? "\"0x" : "\""));
     TRY(kmip_value_format(parent, node, '|', out));
-    return buf_append(out, bytes_str(quote));
+    return put(out, "\"");
 }
 
 static enum err write_item(const struct kmip_node *parent, const struct kmip_node *node,
                            struct buf *out)
 {
     char name[16];
-    TRY(buf_printf(out, "{\"tag\":\"%s\", ", kmip_tag_name(node->tag, name)));
+    TRY(put(out, "{\"tag\":\""));
+    TRY(put(out, kmip_tag_name(node->tag, name)));
     if (node->type != KMIP_STRUCTURE) {
-        TRY(buf_printf(out, "\"type\":\"%s\", \"value\":", kmip_type_name(node->type)));
+        TRY(put(out, "\", \"type\":\""));
+        TRY(put(out, kmip_type_name(node->type)));
+        TRY(put(out, "\", \"value\":"));
         TRY(write_value(parent, node, out));
-        return buf_append(out, bytes_str("}"));
+        return put(out, "}");
     }
-    TRY(buf_append(out, bytes_str("\"value\":[")));
+    TRY(put(out, "\", \"value\":["));
     for (const struct kmip_node *child = node->first; child != NULL; child = child->next) {
         TRY(write_item(node, child, out));
         if (child->next != NULL)
-            TRY(buf_append(out, bytes_str(", ")));
+            TRY(put(out, ", "));
     }
-    return buf_append(out, bytes_str("]}"));
+    return put(out, "]}");
 }
 
 enum err kmip_json_encode(const struct kmip_node *root, struct buf *out)

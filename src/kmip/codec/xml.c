@@ -225,29 +225,48 @@ static enum err write_text(struct bytes text, struct buf *out)
     return buf_append(out, bytes_of(text.data + from, text.len - from));
 }
 
+static enum err put(struct buf *out, const char *text)
+{
+    return buf_append(out, bytes_str(text));
+}
+
+static enum err indent(unsigned depth, struct buf *out)
+{
+    static const char blanks[2 * KMIP_DEPTH_MAX + 1] =
+        "                                                                ";
+    unsigned shown = depth < KMIP_DEPTH_MAX ? depth : KMIP_DEPTH_MAX;
+    return buf_append(out, bytes_of(blanks, (size_t)2 * shown));
+}
+
 static enum err write_item(const struct kmip_node *parent, const struct kmip_node *node,
                            unsigned depth, struct buf *out)
 {
     char number[16];
     const char *name = kmip_tag_name(node->tag, number);
     bool generic = name == number;
-    TRY(buf_printf(out, "%*s<%s", (int)(2 * depth), "", generic ? "TTLV tag=\"" : name));
-    if (generic)
-        TRY(buf_printf(out, "%s\"", name));
+    TRY(indent(depth, out));
+    TRY(put(out, generic ? "<TTLV tag=\"" : "<"));
+    TRY(put(out, name));
+    TRY(put(out, generic ? "\"" : ""));
     if (node->type != KMIP_STRUCTURE) {
-        TRY(buf_printf(out, " type=\"%s\" value=\"", kmip_type_name(node->type)));
+        TRY(put(out, " type=\""));
+        TRY(put(out, kmip_type_name(node->type)));
+        TRY(put(out, "\" value=\""));
         if (node->type == KMIP_TEXT_STRING)
             TRY(write_text(node->bytes, out));
         else
             TRY(kmip_value_format(parent, node, ' ', out));
-        return buf_append(out, bytes_str("\"/>\n"));
+        return put(out, "\"/>\n");
     }
     if (node->first == NULL)
-        return buf_append(out, bytes_str("/>\n"));
-    TRY(buf_append(out, bytes_str(">\n")));
+        return put(out, "/>\n");
+    TRY(put(out, ">\n"));
     for (const struct kmip_node *child = node->first; child != NULL; child = child->next)
         TRY(write_item(node, child, depth + 1, out));
-    return buf_printf(out, "%*s</%s>\n", (int)(2 * depth), "", generic ? "TTLV" : name);
+    TRY(indent(depth, out));
+    TRY(put(out, "</"));
+    TRY(put(out, generic ? "TTLV" : name));
+    return put(out, ">\n");
 }
 
 enum err kmip_xml_encode(const struct kmip_node *root, struct buf *out)

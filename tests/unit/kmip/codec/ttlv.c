@@ -52,6 +52,7 @@ static void test_vectors_truncated(void **state)
 {
     (void)state;
     assert_int_equal(vectors_hex("libkmip", truncated), 85);
+    assert_int_equal(vectors_hex("oasis-1.1-test-cases", truncated), 489);
 }
 
 static enum err decode_hex(const char *hex, struct kmip_node **ret_root)
