@@ -6,3 +6,4 @@
 int command_init(const struct options *options);
 int command_run(const struct options *options);
 int command_check_config(const struct options *options);
+int command_import_config(const struct options *options);

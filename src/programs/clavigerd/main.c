@@ -11,6 +11,7 @@ static const struct {
     {"init", command_init},
     {"run", command_run},
     {"check-config", command_check_config},
+    {"import-config", command_import_config},
 };
 
 int main(int argc, char **argv)
