@@ -190,7 +190,8 @@ unsigned kmip_server_connections(const struct kmip_server *server)
 
 unsigned kmip_server_requests(const struct kmip_server *server)
 {
-    return atomic_load_explicit(&server->requests, memory_order_relaxed);
+    return atomic_load_explicit(&server->requests, memory_order_relaxed) +
+           kmip_async_active(server->async);
 }
 
 /* ---- life ---- */
