@@ -30,7 +30,8 @@ ENUMERATION_OF = {
     "MaskGeneratorHashingAlgorithm": "HashingAlgorithm", "AttributeReference": "Tag", "CryptographicAlgorithms": "CryptographicAlgorithm",
     "ExtensionType": "ItemType", "CertificateLinkType": "LinkType",
 }
-PKCS11_FUNCTIONS = {"C_Initialize": 0, "C_Finalize": 1, "C_GetInfo": 2}
+# KMIP 2.1, 11.38: counted from 1
+PKCS11_FUNCTIONS = {"C_Initialize": 1, "C_Finalize": 2, "C_GetInfo": 3}
 
 
 def camel(name):
@@ -58,7 +59,7 @@ class Tables:
                     else:
                         self.enums.setdefault(camel(category), {})[camel(item)] = number
         self.enums["Tag"] = self.tags
-        self.enums["MaskGenerator"]["MGF1"] = 1  # the table misspells it
+        self.enums["MaskGenerator"] = {"MGF1": 1}  # the table misspells it
         self.enums["PKCS_11Function"] = PKCS11_FUNCTIONS
         self.enums["PKCS_11ReturnCode"] = {"OK": 0}
         self.tag_names = {number: name for name, number in self.tags.items()}
