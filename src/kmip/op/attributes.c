@@ -166,6 +166,22 @@ static enum err settle(struct kmip_call *call, struct kmip_node *value)
     return build.err;
 }
 
+/* For the answer: what the object holds lives as long as the transaction only. */
+static enum err remember(struct kmip_call *call, struct edit *e, const struct kmip_attr *attr)
+{
+    struct kmip_build build = {.arena = kmip_arena(call)};
+    struct kmip_attr *copy = arena_take(build.arena, sizeof(*copy));
+    if (copy == NULL)
+        return ERR_NO_MEMORY;
+    *copy = *attr;
+    copy->next = NULL;
+    copy->value = kmip_put_copy(&build, NULL, 0, attr->value);
+    copy->vendor = bytes_str(kmip_text(call, attr->vendor));
+    copy->name = bytes_str(kmip_text(call, attr->name));
+    e->result = copy;
+    return build.err;
+}
+
 static enum err add(struct kmip_change *change, struct edit *e)
 {
     struct kmip_call *call = change->call;
@@ -192,8 +208,8 @@ static enum err add(struct kmip_change *change, struct edit *e)
     const enum err err = kmip_attr_add(attrs, &e->ref, e->given.first->value);
     if (err == ERR_LIMIT)
         return kmip_fail(call, KMIP_REASON_INDEX_OUT_OF_BOUNDS, "too many attributes");
-    e->result = attrs->last;
-    return err;
+    TRY(err);
+    return remember(call, e, attrs->last);
 }
 
 static enum err modify(struct kmip_change *change, struct edit *e)
@@ -207,8 +223,7 @@ static enum err modify(struct kmip_change *change, struct edit *e)
     TRY(settle(call, e->given.first->value));
     e->given.first->value->tag = old->value->tag;
     old->value = e->given.first->value;
-    e->result = old;
-    return ERR_OK;
+    return remember(call, e, old);
 }
 
 static enum err set(struct kmip_change *change, struct edit *e)

@@ -316,6 +316,8 @@ enum err kmip_new_insert(struct kmip_call *call, struct kmip_new *news, size_t c
     for (size_t i = 0; i < count; i++) {
         struct kmip_new *new = &news[i];
         new->object.sealed = buf_view(&new->sealed);
+        TRY(kmip_attr_set_num(&new->attrs, KMIP_TAG_OBJECT_TYPE, KMIP_ENUMERATION,
+                              new->object.type));
         TRY(kmip_object_pack(call, &new->attrs, &new->object, &keys[i], &key_counts[i]));
     }
     struct insert_ctx insert = {news, keys, key_counts, count, also, ctx};
