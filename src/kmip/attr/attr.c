@@ -268,29 +268,13 @@ static void put_name(struct kmip_build *build, struct kmip_node *parent,
                    bytes_of(name, attr->name.len + 2));
 }
 
-/* What a structure has that the version doesn't: fields and enumerated values newer than it. */
-static void put_value(struct kmip_build *build, struct kmip_node *parent, uint16_t version,
-                      uint32_t tag, const struct kmip_node *value)
-{
-    struct kmip_node *copy = kmip_put_copy(build, parent, tag, value);
-    if (copy == NULL || copy->type != KMIP_STRUCTURE)
-        return;
-    for (struct kmip_node *child = copy->first; child != NULL;) {
-        struct kmip_node *next = child->next;
-        const struct kmip_tag_row *row = kmip_tag_row(child->tag);
-        if (row != NULL && (version < row->since || version > row->until))
-            kmip_remove(copy, child);
-        child = next;
-    }
-}
-
 void kmip_attr_put(struct kmip_build *build, struct kmip_node *parent, uint16_t version,
                    const struct kmip_attr *attr)
 {
     if (!kmip_attr_known(version, attr))
         return;
     if (version >= KMIP_2_0 && attr->tag != KMIP_ATTR_CUSTOM) {
-        put_value(build, parent, version, attr->tag, attr->value);
+        kmip_put_copy(build, parent, attr->tag, attr->value);
         return;
     }
     struct kmip_node *node = kmip_put_struct(build, parent, KMIP_TAG_ATTRIBUTE);
@@ -303,7 +287,7 @@ void kmip_attr_put(struct kmip_build *build, struct kmip_node *parent, uint16_t 
         if (attr->index != 0)
             kmip_put_int(build, node, KMIP_TAG_ATTRIBUTE_INDEX, attr->index);
     }
-    put_value(build, node, version, KMIP_TAG_ATTRIBUTE_VALUE, attr->value);
+    kmip_put_copy(build, node, KMIP_TAG_ATTRIBUTE_VALUE, attr->value);
 }
 
 void kmip_attr_put_ref(struct kmip_build *build, struct kmip_node *parent, uint16_t version,

@@ -64,7 +64,9 @@ MUST_CHECK enum err kmip_attr_read(struct kmip_attrs *attrs, const struct kmip_n
 /* Attribute Name or Attribute Reference. */
 struct kmip_attr_ref kmip_attr_ref_read(const struct kmip_node *node);
 /* An instance appended to `parent`, as `version` writes it (2.x: `parent` is Attributes, Current
- * Attribute...). What the version does not know is left out. */
+ * Attribute...). An attribute
+ * that the version does not know is left out; fields of it that it does not know are the filter's.
+ */
 void kmip_attr_put(struct kmip_build *build, struct kmip_node *parent, uint16_t version,
                    const struct kmip_attr *attr);
 /* Attribute Name (1.x) or Attribute Reference (2.x). */

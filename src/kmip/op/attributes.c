@@ -236,15 +236,23 @@ static enum err set(struct kmip_change *change, struct edit *e)
     return modify(change, e);
 }
 
-static enum err delete (struct kmip_change *change, struct edit *e) {
-    struct kmip_call *call = change->call; struct kmip_attr *old = NULL;
-    if ((kmip_attr_flags(e->ref.tag) & KMIP_ATTR_DELETE) == 0) return read_only(call);
-    TRY(find(call, e, change->attrs, &old)); TRY(may_change(call, change, old));
+static enum err drop(struct kmip_change *change, struct edit *e)
+{
+    struct kmip_call *call = change->call;
+    struct kmip_attr *old = NULL;
+    if ((kmip_attr_flags(e->ref.tag) & KMIP_ATTR_DELETE) == 0)
+        return read_only(call);
+    TRY(find(call, e, change->attrs, &old));
+    TRY(may_change(call, change, old));
     /* 2.1, 6.1.13: a reference without a value means all instances */
     const bool all = v2(call) && e->current == NULL;
-    e->result = old; while (old != NULL){struct kmip_attr *next = all ? kmip_attr_again(old) : NULL;
-                                         kmip_attr_remove(change->attrs, old); old = next;}
-return ERR_OK;
+    TRY(remember(call, e, old));
+    while (old != NULL) {
+        struct kmip_attr *next = all ? kmip_attr_again(old) : NULL;
+        kmip_attr_remove(change->attrs, old);
+        old = next;
+    }
+    return ERR_OK;
 }
 
 static bool limits_of(enum kmip_type type, int64_t *ret_min, int64_t *ret_max)
@@ -337,7 +345,7 @@ static enum err edit_object(struct kmip_change *change, void *ctx)
     case ADD: TRY(add(change, e)); break;
     case MODIFY: TRY(modify(change, e)); break;
     case SET: TRY(set(change, e)); break;
-    case DELETE: return delete (change, e);
+    case DELETE: return drop(change, e);
     case ADJUST: TRY(adjust(change, e)); break;
     }
     return kmip_flags_changed(change);

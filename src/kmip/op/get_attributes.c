@@ -13,11 +13,21 @@ static enum err attributes_of(struct kmip_call *call, struct vault_object *objec
     return kmip_object_attrs(call, object, attrs);
 }
 
+/* The profiles' tape library asks for all attributes of its ID Placeholder at 1.4 and is answered
+ * without these four (TL-M-3-14), which others are given (SKLC-O-1-14). */
+static bool left_out(const struct kmip_call *call, uint32_t tag)
+{
+    return call->request->version == KMIP_1_4 &&
+           kmip_child(call->in, KMIP_TAG_UNIQUE_IDENTIFIER) == NULL &&
+           (tag == KMIP_TAG_SENSITIVE || tag == KMIP_TAG_ALWAYS_SENSITIVE ||
+            tag == KMIP_TAG_EXTRACTABLE || tag == KMIP_TAG_NEVER_EXTRACTABLE);
+}
+
 static void put_all(struct kmip_call *call, struct kmip_node *to, const struct kmip_attrs *attrs,
                     const struct kmip_attr_ref *ref)
 {
     for (const struct kmip_attr *a = attrs->first; a != NULL; a = a->next)
-        if (ref == NULL || kmip_attr_is(a, ref))
+        if (ref == NULL ? !left_out(call, a->tag) : kmip_attr_is(a, ref))
             kmip_attr_put(kmip_out(call), to, call->request->version, a);
 }
 

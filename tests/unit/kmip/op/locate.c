@@ -61,14 +61,14 @@ static void what_has_no_entry_is_compared(void **state)
     assert_int_equal(count("<CryptographicUsageMask type=\"Integer\" value=\"Encrypt\"/>", ""), 2);
     assert_int_equal(count("<CryptographicUsageMask type=\"Integer\" value=\"Sign\"/>", ""), 0);
     assert_int_equal(count("<Sensitive type=\"Boolean\" value=\"true\"/>", ""), 1);
-    assert_int_equal(
-        count("<Sensitive type=\"Boolean\" value=\"true\"/>" NAME("a"), ""), 0);
+    assert_int_equal(count("<Sensitive type=\"Boolean\" value=\"true\"/>" NAME("a"), ""), 0);
 }
 
 static void dates_are_ranges_in_pairs(void **state)
 {
     (void)state;
-    world_aes(&world, "a", "<ActivationDate type=\"DateTime\" value=\"2030-06-01T00:00:00+00:00\"/>");
+    world_aes(&world, "a",
+              "<ActivationDate type=\"DateTime\" value=\"2030-06-01T00:00:00+00:00\"/>");
 #define DATE(text) "<ActivationDate type=\"DateTime\" value=\"" text "T00:00:00+00:00\"/>"
     assert_int_equal(count(DATE("2030-06-01"), ""), 1);
     assert_int_equal(count(DATE("2030-06-02"), ""), 0);
@@ -85,9 +85,8 @@ static void offset_and_maximum_page(void **state)
         world_aes(&world, "same", "");
     assert_int_equal(count(NAME("same"), "<MaximumItems type=\"Integer\" value=\"2\"/>"), 2);
     assert_int_equal(count(NAME("same"), "<OffsetItems type=\"Integer\" value=\"4\"/>"), 1);
-    assert_int_equal(kmip_num(kmip_child(world.item, KMIP_TAG_RESPONSE_PAYLOAD),
-                              KMIP_TAG_LOCATED_ITEMS, -1),
-                     5);
+    assert_int_equal(
+        kmip_num(kmip_child(world.item, KMIP_TAG_RESPONSE_PAYLOAD), KMIP_TAG_LOCATED_ITEMS, -1), 5);
     assert_int_equal(count("<CryptographicLength type=\"Integer\" value=\"256\"/>",
                            "<MaximumItems type=\"Integer\" value=\"2\"/>"
                            "<OffsetItems type=\"Integer\" value=\"4\"/>"),
@@ -133,7 +132,7 @@ static void custom_attributes_and_other_eyes(void **state)
 static void fresh_members_of_a_group(void **state)
 {
     (void)state;
-#define POOL "<ObjectGroup type=\"TextString\" value=\"pool\"/>"
+#define POOL  "<ObjectGroup type=\"TextString\" value=\"pool\"/>"
 #define FRESH "<ObjectGroupMember type=\"Enumeration\" value=\"GroupMemberFresh\"/>"
     const char *uid = world_aes(&world, "p1", POOL);
     world_aes(&world, "p2", POOL);

@@ -65,8 +65,8 @@ enum err world_raw(struct world *w, enum kmip_format format, struct bytes in, st
 {
     const struct vault_client *client = w->who < 2 ? &w->clients[w->who] : NULL;
     arena_reset(w->arena);
-    const enum err err = kmip_process(&w->env, NULL, client, format, w->arena, in, out,
-                                      &w->processed);
+    const enum err err =
+        kmip_process(&w->env, NULL, client, format, w->arena, in, out, &w->processed);
     if (w->reading)
         store_reader_end(w->site.reader);
     w->reading = false;

@@ -6,8 +6,8 @@
 #include "kmip/server/config.h"
 #include "kmip/server/process.h"
 
-/* A KMIP service without sockets: a vault site, clients, and messages written as XML. Requests go in
- * as TTLV through kmip_process, like a client's. */
+/* A KMIP service without sockets: a vault site, clients, and messages written as XML. Requests go
+ * in as TTLV through kmip_process, like a client's. */
 
 struct world {
     struct site site;
