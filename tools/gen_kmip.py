@@ -69,6 +69,14 @@ class Table:
             kinds = [row.get("type")] if not isinstance(row.get("type"), list) else row["type"]
             if "Structure" in kinds and row["name"] not in described:
                 fail(f"tag {row['name']}: no structure of that name")
+        enums = {row["name"] for row in self.enums + self.masks} | {"Tag"}
+        for row in self.tags:
+            if row.get("values", "Tag") not in enums:
+                fail(f"tag {row['name']}: no enumeration or mask {row['values']}")
+            # whose values are all extensions
+            if row.get("type") == "Enumeration" and row["name"] != "Opaque Data Type" and \
+                    row.get("values", row["name"]) not in enums:
+                fail(f"tag {row['name']}: an enumeration without values")
         for rows, what in [(self.tags, "tags")] + [(e["values"], e["name"]) for e in self.enums + self.masks]:
             for key in (lambda r: r["value"], lambda r: wire_name(r["name"]), lambda r: c_words(r["name"])):
                 keys = [key(row) for row in rows]
