@@ -1,8 +1,8 @@
 #include "vault/objects.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
-#include "base/fiber.h"
 #include "site.h"
 #include "vault/state.h"
 
@@ -333,6 +333,59 @@ static void usage_runs_out(void **state)
     assert_int_equal(got.version, 1);
 }
 
+/* ---- at once ---- */
+
+static char shared_uid[VAULT_UID_MAX + 1];
+static uint64_t shared_id;
+#define THREADS 4
+#define ROUNDS  100
+
+static void count_up(struct vault_object *object)
+{
+    object->last_change++;
+}
+
+static void *change_and_use(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < ROUNDS; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "%d", i);
+        struct vault_key key = name_key(name);
+        if (site_update(&site, shared_uid, count_up, &key, 1) != ERR_OK)
+            return NULL;
+        enum err err = vault_object_use(site.objects, shared_id, 1, NULL);
+        if (err != ERR_OK && err != ERR_LIMIT)
+            return NULL;
+    }
+    return &site;
+}
+
+static void nothing_is_lost_between_threads(void **state)
+{
+    (void)state;
+    pthread_t threads[THREADS];
+    struct vault_object object = site_object(&site), got;
+    object.last_change = 0;
+    object.usage_total = ROUNDS * THREADS - 50;
+    object.usage_left = object.usage_total;
+    memcpy(shared_uid, object.uid, sizeof(shared_uid));
+    shared_id = object.id;
+    assert_ok(site_insert(&site, &object, NULL, 0));
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, change_and_use, NULL), 0);
+    for (int i = 0; i < THREADS; i++) {
+        void *result;
+        assert_int_equal(pthread_join(threads[i], &result), 0);
+        assert_non_null(result);
+    }
+    assert_ok(site_get(&site, GROUP, object.uid, &got));
+    assert_int_equal(got.last_change, ROUNDS * THREADS);
+    assert_int_equal(got.version, 1 + ROUNDS * THREADS);
+    assert_int_equal(got.usage_left, 0); /* no update brought back what was used */
+    assert_int_equal(site_ask(&site, "SELECT count(*) FROM object_key"), 2);
+}
+
 static void no_limit(struct vault_object *object)
 {
     object->usage_total = -1;
@@ -354,4 +407,5 @@ static void limits_come_and_go(void **state)
 TEST_MAIN(CASE(what_is_inserted_is_there), CASE(refusals), CASE(other_groups_see_nothing),
           CASE(an_update_changes_row_and_index), CASE(what_is_destroyed_is_overwritten),
           CASE(numbers_are_given_once), CASE(dates_make_the_state),
-          CASE(a_sweep_writes_what_the_dates_say), CASE(usage_runs_out), CASE(limits_come_and_go))
+          CASE(a_sweep_writes_what_the_dates_say), CASE(usage_runs_out),
+          CASE(nothing_is_lost_between_threads), CASE(limits_come_and_go))
