@@ -76,6 +76,7 @@ static const char *reason_hint(uint32_t reason)
     case KMIP_REASON_PERMISSION_DENIED:
         return "`claviger client change --permissions` on the server says what this client may do";
     case KMIP_REASON_ITEM_NOT_FOUND:
+    case KMIP_REASON_OBJECT_NOT_FOUND:
         return "objects of other groups don't exist for this client: look with locate";
     default: return "";
     }
