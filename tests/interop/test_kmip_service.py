@@ -313,7 +313,7 @@ def logged(daemon, extension):
 
 
 @pytest.mark.parametrize("form, sign", [("xml", '<Operation type="Enumeration" value="Get"'), ("json", '"Operation"'),
-                                        ("ttlv", "Operation (0x42005c)")])
+                                        ("ttlv", "42005c 05")])
 def test_the_log_shows_messages_and_no_keys(daemon, db, form, sign):
     change(daemon, log="messages", log_format=form, log_headers="yes")
     link = Link(daemon.kmip_port, db)
