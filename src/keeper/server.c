@@ -250,7 +250,7 @@ static bool answer_bundle(struct keeper_server *server, unsigned number, struct 
         struct bytes request = bundle_next(&r);
         struct writer out = writer_of(secret_data(server->one), KEEPER_MESSAGE_MAX);
         bool ready = true;
-        if (may_read(server, number))
+        if (server->conns[number].count < CONN_BUNDLED_MAX)
             ready = core_request(server->core, number, request, true, &out);
         else /* small requests with large answers: only a hostile engine's */
             core_error_answer(request, ERR_BUSY, &out);

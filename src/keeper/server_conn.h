@@ -7,8 +7,10 @@
  * its records are durable; nothing here blocks. */
 
 #define CONN_ANSWERS_MAX 12 /* queued; the connection is not read from beyond that */
-/* Beside those, what a message that is read by then and the jobs under way may add. */
-#define CONN_ANSWERS_ROOM (CONN_ANSWERS_MAX + 4 + KEEPER_CALLS_MAX)
+/* A bundle that is read by then is answered up to here; an honest client's needs less. */
+#define CONN_BUNDLED_MAX (CONN_ANSWERS_MAX + 52)
+/* With the refusals of the rest of it, and what the jobs under way may add. */
+#define CONN_ANSWERS_ROOM (CONN_BUNDLED_MAX + 4 + KEEPER_CALLS_MAX)
 
 struct answer {
     struct secret *buf;

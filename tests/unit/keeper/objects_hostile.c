@@ -328,7 +328,7 @@ static void a_bundle_does_not_fill_the_memory(void **state)
         answers += count;
     }
     assert_int_equal(answers, KEEPER_BUNDLE_MAX);
-    assert_true(busy > 200 && busy < KEEPER_BUNDLE_MAX);
+    assert_true(busy > 150 && busy < KEEPER_BUNDLE_MAX);
     struct keeper_status status;
     assert_ok(keeper_status(rig_client(&rig, 0), &status, NULL));
     free(out);
