@@ -42,8 +42,11 @@
 /* Larger than any frame of ours, so that a call can't step over it. */
 #define GUARD ((size_t)64 * 1024)
 /* What nearly all requests stay within: wiped in place and kept. What lies deeper goes back to the
- * system, which gives zeros the next time. */
-#define WARM ((size_t)32 * 1024)
+ * system, which gives zeros the next time; it is known to be in use by what is written right below,
+ * and, as a frame may step over that, given back now and then whatever is there. */
+#define WARM       ((size_t)32 * 1024)
+#define PROBE      ((size_t)4096)
+#define DEEP_EVERY 64 /* uses */
 
 enum state { IDLE, RUNNING, RUNNING_WOKEN, PAUSED, WOKEN };
 
@@ -52,6 +55,7 @@ struct fiber {
     struct fiber_pool *pool;
     struct fiber *next; /* in the pool's list of idle ones */
     struct fiber *all;
+    unsigned uses;
     uint8_t *map; /* guard, then stack; NULL: no stack at present */
     void (*fn)(void *arg);
     void *arg;
@@ -155,7 +159,10 @@ static void wipe_stack(struct fiber *fiber)
 #ifdef FIBER_ASAN
     __asan_unpoison_memory_region(stack, FIBER_STACK);
 #endif
-    if (madvise(stack, FIBER_STACK - WARM, MADV_DONTNEED) != 0)
+    const uint8_t *probe = stack + FIBER_STACK - WARM - PROBE;
+    static const uint8_t zeros[PROBE];
+    bool deep = ++fiber->uses % DEEP_EVERY == 0 || memcmp(probe, zeros, PROBE) != 0;
+    if (deep && madvise(stack, FIBER_STACK - WARM, MADV_DONTNEED) != 0)
         explicit_bzero(stack, FIBER_STACK - WARM);
     explicit_bzero(stack + FIBER_STACK - WARM, WARM);
 }

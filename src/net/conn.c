@@ -223,7 +223,9 @@ void conn_rearm(struct net_conn *conn)
     switch (conn->state) {
     case CONN_CONNECTING: writes = true; break;
     case CONN_HANDSHAKE: reads = !conn->blocked; break;
-    case CONN_OPEN: reads = conn_may_read(conn); break;
+    /* Not taken away before something comes that must wait: between a request and its answer most
+     * often nothing does, and taking it away and putting it back are two system calls. */
+    case CONN_OPEN: reads = conn_may_read(conn) || conn->reading; break;
     case CONN_LINGERING: reads = !conn->eof; break;
     case CONN_FLUSHING: break;
     case CONN_RESOLVING:
@@ -264,7 +266,11 @@ static void readable(int fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    step(arg);
+    struct net_conn *conn = arg;
+    if (conn->state == CONN_OPEN && !conn_may_read(conn))
+        set_event(&conn->read_event, &conn->reading, false);
+    else
+        step(conn);
 }
 
 static void writable(int fd, short what, void *arg)
