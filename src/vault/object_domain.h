@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "vault/objects.h"
+#include "vault/served.h"
 #include "vault/vault.h"
 
 /* What vault_objects is, for the vault's own files. */
@@ -11,6 +12,7 @@ struct vault_objects {
     struct vault *vault;
     struct store *store;
     uint32_t domain;
+    struct vault_served *served;
     pthread_mutex_t mutex;
     uint64_t next, end; /* reserved row numbers */
     /* records under an older version of the domain's key must not be written any more */

@@ -34,6 +34,8 @@ enum err vault_objects_open(struct vault *vault, struct store *store, struct kee
     objects->store = store;
     pthread_mutex_init(&objects->mutex, NULL);
     enum err err = find_domain(objects, keeper, detail);
+    if (err == ERR_OK)
+        err = vault_served_open(store, &objects->served, detail);
     if (err != ERR_OK) {
         vault_objects_close(objects);
         return err;
@@ -54,7 +56,13 @@ void vault_objects_close(struct vault_objects *objects)
         objects->vault->objects = NULL;
     pthread_mutex_unlock(&objects->vault->mutex);
     pthread_mutex_destroy(&objects->mutex);
+    vault_served_close(objects->served);
     free(objects);
+}
+
+struct vault_served *vault_objects_served(const struct vault_objects *objects)
+{
+    return objects->served;
 }
 
 uint32_t vault_objects_domain(const struct vault_objects *objects)

@@ -76,6 +76,9 @@ MUST_CHECK enum err vault_objects_open(struct vault *vault, struct store *store,
 void vault_objects_close(struct vault_objects *objects); /* NULL is allowed */
 /* What new records are sealed under. */
 uint32_t vault_objects_domain(const struct vault_objects *objects);
+/* Who was given out already (vault/served.h). */
+struct vault_served;
+struct vault_served *vault_objects_served(const struct vault_objects *objects);
 /* A row number and a UUID (version 7, RFC 9562) for a new object. Once in many thousand times it
  * pauses the fiber or blocks the thread, to reserve more numbers. */
 MUST_CHECK enum err vault_object_next(struct vault_objects *objects, uint64_t *ret_id,

@@ -2,6 +2,7 @@
 #include "kmip/op/make.h"
 #include "kmip/op/ops.h"
 #include "kmip/op/value.h"
+#include "vault/served.h"
 
 /* Get (KMIP 1.4, 4.11; 2.1, 6.1.19). */
 
@@ -33,6 +34,11 @@ enum err kmip_served_now(struct kmip_call *call, const struct vault_object *obje
 {
     if (kmip_attr_num(attrs, KMIP_TAG_FRESH, 0) == 0)
         return ERR_OK;
+    /* Who takes fresh members of a group takes each once, so that is durable before the answer. */
+    if (kmip_attr_find(attrs, KMIP_TAG_OBJECT_GROUP) == NULL) {
+        vault_served_mark(vault_objects_served(call->request->env->objects), object->id);
+        return ERR_OK;
+    }
     return kmip_object_change(call, bytes_str(object->uid), no_longer_fresh, NULL);
 }
 

@@ -102,6 +102,10 @@ static void make_terms(struct locate *l)
             continue; /* the second end of a range */
         if (by_row(l, a))
             continue;
+        if (a->tag == KMIP_TAG_FRESH) {
+            l->compare = true; /* vault/served.h knows, the index does not */
+            continue;
+        }
         if (l->count + KMIP_TERMS_MAX > TERMS_MAX) {
             l->compare = true;
             continue;

@@ -4,6 +4,7 @@
 #include "kmip/codec/table.h"
 #include "kmip/op/make.h"
 #include "kmip/server/config.h"
+#include "vault/served.h"
 
 /* The blob of an object: a structure Attributes whose children are the attributes under their own
  * tags; one with an index other than 0 and custom ones are Attribute structures around the value.
@@ -153,6 +154,9 @@ enum err kmip_object_attrs(struct kmip_call *call, const struct vault_object *ob
     TRY(kmip_attrs_decode(attrs.arena, object->attributes, &attrs, &call->detail));
     TRY(add_identity(&attrs, object));
     TRY(add_columns(call, &attrs, object));
+    if (kmip_attr_num(&attrs, KMIP_TAG_FRESH, 0) != 0 &&
+        vault_served_is(vault_objects_served(call->request->env->objects), object->id))
+        TRY(kmip_attr_set_num(&attrs, KMIP_TAG_FRESH, KMIP_BOOLEAN, 0));
     *ret_attrs = attrs;
     return ERR_OK;
 }

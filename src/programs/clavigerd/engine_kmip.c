@@ -6,8 +6,9 @@
 #include "base/log.h"
 #include "programs/clavigerd/service.h"
 #include "vault/object_tx.h"
+#include "vault/served.h"
 
-#define SWEEP_S 30
+#define SWEEP_S 5
 
 bool engine_kmip_wanted(const struct settings *s)
 {
@@ -58,6 +59,16 @@ enum err engine_kmip_start(struct engine_kmip *kmip, const struct engine_config 
 
 /* ---- states by dates ---- */
 
+static void flush_served(struct engine_kmip *kmip)
+{
+    struct err_detail detail = {0};
+    if (kmip->objects == NULL)
+        return;
+    enum err err = vault_served_flush(vault_objects_served(kmip->objects), &detail);
+    if (err != ERR_OK)
+        log_failure(LOG_LEVEL_WARN, "kmip: can't remember which objects were served", err, &detail);
+}
+
 static void sweep(void *ctx)
 {
     struct engine_kmip *kmip = ctx;
@@ -68,6 +79,7 @@ static void sweep(void *ctx)
         log_failure(LOG_LEVEL_WARN, "kmip: can't bring states of objects up to date", err, &detail);
     else if (count != 0)
         log_debug("kmip: %zu objects changed their state by their dates", count);
+    flush_served(kmip);
 }
 
 static void on_sweep(void *ctx)
@@ -148,6 +160,7 @@ void engine_kmip_free(struct engine_kmip *kmip)
 {
     kmip_server_free(kmip->server);
     kmip->server = NULL;
+    flush_served(kmip);
     vault_objects_close(kmip->objects);
     kmip_ca_free(kmip->ca);
     kmip->objects = NULL;

@@ -65,6 +65,12 @@ CREATE TABLE object_usage (
     remaining BIGINT NOT NULL
 );
 
+-- Which objects were given out at least once: bit n of chunk c is that of object 65,536 c + n.
+CREATE TABLE object_served (
+    chunk INTEGER NOT NULL PRIMARY KEY,
+    bits BLOB NOT NULL
+);
+
 -- Blobs of the protocol's: what Set Defaults and Set Constraints leave behind.
 CREATE TABLE object_default (
     grp INTEGER NOT NULL,
