@@ -1,5 +1,7 @@
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "base/fiber.h"
 #include "crypto/use.h"
@@ -19,6 +21,7 @@ struct loop {
     struct fiber *woken[FIBERS_MAX];
     unsigned woken_count;
     unsigned iterations;
+    const struct keeper_object *shared;
 };
 
 static void wake(void *ctx, struct fiber *fiber)
@@ -347,6 +350,52 @@ static void buffered_reads_answer_ahead(void **state)
     assert_ok(rig_end(&rig));
 }
 
-TEST_MAIN(cmocka_unit_test(many_share_a_bundle), cmocka_unit_test(more_than_may_be_under_way),
-          cmocka_unit_test(slow_ones_let_others_by), cmocka_unit_test(each_has_its_own_answer),
-          cmocka_unit_test(a_lost_keeper_ends_all), cmocka_unit_test(buffered_reads_answer_ahead))
+static void give(void *arg)
+{
+    struct work *work = arg;
+    const struct keeper_object *object = work->loop->shared;
+    AUTO(buf_done) struct buf material = {0};
+    work->err = keeper_object_release(work->loop->client, "fiber", object, &material, NULL);
+    work->value = material.len;
+    work->done = true;
+}
+
+/* The disk takes no more: every answer of the bundle becomes the error. */
+static void what_is_not_recorded_is_not_given(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_begin(&rig, NULL);
+    struct loop loop;
+    loop_begin(&loop, &rig);
+    struct work one = {.loop = &loop};
+    char name[32];
+    struct keeper_object object = named(&one, name);
+    AUTO(buf_done) struct buf sealed = {0};
+    assert_ok(make(&one, &object, &sealed));
+    loop.shared = &object;
+    struct rlimit usual, none;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &usual), 0);
+    none = usual;
+    none.rlim_cur = 1;
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    struct work *works = works_start(&loop, 20, give);
+    loop_run(&loop);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &usual), 0);
+    for (unsigned i = 0; i < 20; i++) {
+        assert_true(works[i].done && works[i].value == 0);
+        assert_true(works[i].err != ERR_OK && works[i].err != ERR_KEEPER_GONE);
+        assert_int_equal(works[i].err, works[0].err);
+    }
+    enum err err = works[0].err;
+    free(works);
+    loop_end(&loop);
+    assert_err(rig_end(&rig), err);
+}
+
+TEST_MAIN(cmocka_unit_test(many_share_a_bundle),
+          cmocka_unit_test(what_is_not_recorded_is_not_given),
+          cmocka_unit_test(more_than_may_be_under_way), cmocka_unit_test(slow_ones_let_others_by),
+          cmocka_unit_test(each_has_its_own_answer), cmocka_unit_test(a_lost_keeper_ends_all),
+          cmocka_unit_test(buffered_reads_answer_ahead))

@@ -264,6 +264,16 @@ static void destroyed_and_in_the_token(void **state)
     gone.row.row = 5;
     gone.sealed = key.object.sealed;
     assert_err(keeper_object_destroy(client, RIG_ACTOR, &gone, NULL), ERR_SEAL);
+    /* what comes of two keys of ours is never put there */
+    struct keeper_object_spec there = thing_aes256;
+    there.flags = KEEPER_IN_TOKEN;
+    const struct keeper_derive way = {.method = DERIVE_HMAC, .data = bytes_str("data")};
+    struct thing derived;
+    thing_name(&derived, 2);
+    assert_err(keeper_object_derive(client, RIG_ACTOR, &key.object, NULL, &way, &derived.object,
+                                    &there, &derived.made, NULL),
+               ERR_TOKEN_UNABLE);
+    assert_int_equal(derived.sealed.len, 0);
     thing_done(&key);
 
     struct audit_verify_result result;
