@@ -1,0 +1,324 @@
+#include "world.h"
+
+static struct world world;
+
+static int begin(void **state)
+{
+    (void)state;
+    world_begin(&world);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    world_end(&world);
+    return 0;
+}
+
+#define TYPE(type) "<ObjectType type=\"Enumeration\" value=\"" type "\"/>"
+#define BLOCK(format, material, more)                                                              \
+    "<KeyBlock><KeyFormatType type=\"Enumeration\" value=\"" format "\"/><KeyValue>" material      \
+    "</KeyValue>" more "</KeyBlock>"
+#define RAW(hex) "<KeyMaterial type=\"ByteString\" value=\"" hex "\"/>"
+#define AES(bits)                                                                                  \
+    "<CryptographicAlgorithm type=\"Enumeration\" value=\"AES\"/><CryptographicLength "            \
+    "type=\"Integer\" value=\"" bits "\"/>"
+#define MASK   "<CryptographicUsageMask type=\"Integer\" value=\"Encrypt\"/>"
+#define KEY128 "000102030405060708090a0b0c0d0e0f"
+
+static const struct kmip_node *block_of(const struct kmip_node *payload, uint32_t tag)
+{
+    return kmip_child(kmip_child(payload, tag), KMIP_TAG_KEY_BLOCK);
+}
+
+static void lifecycle(void **state)
+{
+    (void)state;
+#define REVOKE(code)                                                                               \
+    "<RevocationReason><RevocationReasonCode type=\"Enumeration\" value=\"" code                   \
+    "\"/></RevocationReason>"
+    const char *uid = world_aes(&world, "k", "");
+    assert_int_equal(world_state(&world, uid), KMIP_STATE_PRE_ACTIVE);
+    world_refused(&world, KMIP_REASON_WRONG_KEY_LIFECYCLE_STATE, "Revoke",
+                  world_text("%s" REVOKE("Superseded"), UID(uid)));
+    world_must(&world, "Activate", UID(uid));
+    world_refused(&world, KMIP_REASON_WRONG_KEY_LIFECYCLE_STATE, "Activate", UID(uid));
+    world_refused(&world, KMIP_REASON_WRONG_KEY_LIFECYCLE_STATE, "Destroy", UID(uid));
+    world.version = KMIP_1_4;
+    world_refused(&world, KMIP_REASON_PERMISSION_DENIED, "Destroy", UID(uid));
+    world.version = KMIP_2_1;
+    world_must(&world, "Revoke", world_text("%s" REVOKE("Superseded"), UID(uid)));
+    assert_int_equal(world_state(&world, uid), KMIP_STATE_DEACTIVATED);
+    world_must(&world, "Revoke", world_text("%s" REVOKE("KeyCompromise"), UID(uid)));
+    assert_int_equal(world_state(&world, uid), KMIP_STATE_COMPROMISED);
+    world_must(&world, "Destroy", UID(uid));
+    assert_int_equal(world_state(&world, uid), KMIP_STATE_DESTROYED_COMPROMISED);
+    world_refused(&world, KMIP_REASON_OBJECT_DESTROYED, "Destroy", UID(uid));
+    world_refused(&world, KMIP_REASON_OBJECT_DESTROYED, "Get", UID(uid));
+}
+
+static void what_is_registered_is_given_back(void **state)
+{
+    (void)state;
+    const char *uid = world_uid(
+        &world,
+        world_must(&world, "Register",
+                   TYPE("SymmetricKey") "<Attributes>" MASK "</Attributes><SymmetricKey>" BLOCK(
+                       "TransparentSymmetricKey",
+                       "<KeyMaterial><Key type=\"ByteString\" value=\"" KEY128 "\"/></KeyMaterial>",
+                       AES("128")) "</SymmetricKey>"));
+    const struct kmip_node *block =
+        block_of(world_must(&world, "Get", UID(uid)), KMIP_TAG_SYMMETRIC_KEY);
+    assert_int_equal(kmip_enum(block, KMIP_TAG_KEY_FORMAT_TYPE, 0),
+                     FORMAT_TRANSPARENT_SYMMETRIC_KEY);
+    block = block_of(
+        world_must(&world, "Get",
+                   world_text("%s<KeyFormatType type=\"Enumeration\" value=\"Raw\"/>", UID(uid))),
+        KMIP_TAG_SYMMETRIC_KEY);
+    assert_int_equal(kmip_bytes(kmip_child(block, KMIP_TAG_KEY_VALUE), KMIP_TAG_KEY_MATERIAL).len,
+                     16);
+    world_refused(&world, KMIP_REASON_KEY_FORMAT_TYPE_NOT_SUPPORTED, "Get",
+                  world_text("%s<KeyFormatType type=\"Enumeration\" value=\"PKCS_8\"/>", UID(uid)));
+    world.who = 1;
+    world_refused(&world, KMIP_REASON_OBJECT_NOT_FOUND, "Get", UID(uid));
+}
+
+static void what_is_no_key_is_refused(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        /* the length is not the key's */
+        TYPE("SymmetricKey") "<Attributes>" MASK "</Attributes><SymmetricKey>" BLOCK(
+            "Raw", RAW(KEY128), AES("256")) "</SymmetricKey>",
+        /* the algorithm is said in two ways */
+        TYPE("SymmetricKey") "<Attributes>" MASK
+                             "<CryptographicAlgorithm type=\"Enumeration\" "
+                             "value=\"DES3\"/></Attributes><SymmetricKey>" BLOCK(
+                                 "Raw", RAW(KEY128), AES("128")) "</SymmetricKey>",
+        /* another object than the type */
+        TYPE("SecretData") "<Attributes></Attributes><SymmetricKey>" BLOCK(
+            "Raw", RAW(KEY128), AES("128")) "</SymmetricKey>",
+        /* no private key at all */
+        TYPE("PrivateKey") "<Attributes></Attributes><PrivateKey>" BLOCK(
+            "PKCS_8", RAW(KEY128),
+            "<CryptographicAlgorithm type=\"Enumeration\" value=\"RSA\"/><CryptographicLength "
+            "type=\"Integer\" value=\"2048\"/>") "</PrivateKey>",
+        TYPE("Certificate") "<Attributes></Attributes><Certificate><CertificateType "
+                            "type=\"Enumeration\" value=\"X_509\"/><CertificateValue "
+                            "type=\"ByteString\" value=\"3000\"/></Certificate>",
+        /* a server's attribute */
+        TYPE("OpaqueObject") "<Attributes><InitialDate type=\"DateTime\" "
+                             "value=\"2001-01-01T00:00:00+00:00\"/></Attributes><OpaqueObject>"
+                             "<OpaqueDataType type=\"Enumeration\" value=\"0x80000001\"/>"
+                             "<OpaqueDataValue type=\"ByteString\" value=\"01\"/></OpaqueObject>",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        assert_null(world_ask(&world, "Register", wrong[i]));
+        assert_int_not_equal(world_reason(&world), KMIP_REASON_GENERAL_FAILURE);
+    }
+    struct kmip_node *out = world_must(&world, "Locate", "<Attributes></Attributes>");
+    assert_null(kmip_child(out, KMIP_TAG_UNIQUE_IDENTIFIER));
+}
+
+static void secrets_and_opaque_objects(void **state)
+{
+    (void)state;
+    const char *uid = world_uid(
+        &world,
+        world_must(&world, "Register",
+                   TYPE("SecretData") "<Attributes></Attributes><SecretData><SecretDataType "
+                                      "type=\"Enumeration\" value=\"Password\"/>" BLOCK(
+                                          "Opaque", RAW("70617373"), "") "</SecretData>"));
+    const struct kmip_node *out = world_must(&world, "Get", UID(uid));
+    const struct kmip_node *block = block_of(out, KMIP_TAG_SECRET_DATA);
+    assert_int_equal(kmip_enum(kmip_child(out, KMIP_TAG_SECRET_DATA), KMIP_TAG_SECRET_DATA_TYPE, 0),
+                     KMIP_SECRET_DATA_TYPE_PASSWORD);
+    assert_null(kmip_child(block, KMIP_TAG_CRYPTOGRAPHIC_ALGORITHM));
+    uid =
+        world_uid(&world, world_must(&world, "Register",
+                                     TYPE("OpaqueObject") "<Attributes></Attributes><OpaqueObject>"
+                                                          "<OpaqueDataType type=\"Enumeration\" "
+                                                          "value=\"0x80000001\"/><OpaqueDataValue "
+                                                          "type=\"ByteString\" "
+                                                          "value=\"c0ffee\"/></OpaqueObject>"));
+    out = kmip_child(world_must(&world, "Get", UID(uid)), KMIP_TAG_OPAQUE_OBJECT);
+    assert_int_equal(kmip_bytes(out, KMIP_TAG_OPAQUE_DATA_VALUE).len, 3);
+    assert_int_equal(kmip_enum(out, KMIP_TAG_OPAQUE_DATA_TYPE, 0), 0x80000001);
+}
+
+static void a_pair_knows_its_other_half(void **state)
+{
+    (void)state;
+    const struct kmip_node *out = world_must(
+        &world, "CreateKeyPair",
+        "<CommonAttributes><CryptographicAlgorithm type=\"Enumeration\" value=\"EC\"/>"
+        "<CryptographicDomainParameters><RecommendedCurve type=\"Enumeration\" "
+        "value=\"P_256\"/></CryptographicDomainParameters></CommonAttributes>"
+        "<PrivateKeyAttributes><CryptographicUsageMask type=\"Integer\" value=\"Sign\"/>"
+        "</PrivateKeyAttributes><PublicKeyAttributes><CryptographicUsageMask type=\"Integer\" "
+        "value=\"Verify\"/></PublicKeyAttributes>");
+    const char *private =
+        kmip_bytes(out, KMIP_TAG_PRIVATE_KEY_UNIQUE_IDENTIFIER).len == 36
+            ? arena_strndup(world.kept,
+                            kmip_bytes(out, KMIP_TAG_PRIVATE_KEY_UNIQUE_IDENTIFIER).data, 36)
+            : "";
+    const struct kmip_node *link = world_attribute(&world, private, "Link", KMIP_TAG_LINK);
+    assert_int_equal(kmip_enum(link, KMIP_TAG_LINK_TYPE, 0), KMIP_LINK_TYPE_PUBLIC_KEY_LINK);
+    assert_true(bytes_equal(kmip_bytes(link, KMIP_TAG_LINKED_OBJECT_IDENTIFIER),
+                            kmip_bytes(out, KMIP_TAG_PUBLIC_KEY_UNIQUE_IDENTIFIER)));
+    /* both in a form that clients of any version read */
+    world.version = KMIP_1_2;
+    out = world_must(&world, "Get", UID(private));
+    assert_int_equal(kmip_enum(block_of(out, KMIP_TAG_PRIVATE_KEY), KMIP_TAG_KEY_FORMAT_TYPE, 0),
+                     FORMAT_ECPRIVATEKEY);
+    world.version = KMIP_2_1;
+    /* and a new pair in their place */
+    world_must(
+        &world, "ReKeyKeyPair",
+        world_text("<PrivateKeyUniqueIdentifier type=\"TextString\" value=\"%s\"/>", private));
+    link = kmip_again(world_attribute(&world, private, "Link", KMIP_TAG_LINK));
+    assert_int_equal(kmip_enum(link, KMIP_TAG_LINK_TYPE, 0),
+                     KMIP_LINK_TYPE_REPLACEMENT_OBJECT_LINK);
+}
+
+static void a_replacement_takes_the_name(void **state)
+{
+    (void)state;
+    const char *uid =
+        world_aes(&world, "k",
+                  "<ActivationDate type=\"DateTime\" value=\"2001-01-01T00:00:00+00:00\"/>"
+                  "<DeactivationDate type=\"DateTime\" value=\"2040-01-01T00:00:00+00:00\"/>");
+    const char *new = world_uid(&world, world_must(&world, "ReKey",
+                                                   world_text("%s<Offset type=\"Interval\" "
+                                                              "value=\"3600\"/>",
+                                                              UID(uid))));
+    assert_null(world_attribute(&world, uid, "Name", KMIP_TAG_NAME));
+    assert_non_null(world_attribute(&world, new, "Name", KMIP_TAG_NAME));
+    assert_int_equal(world_state(&world, new), KMIP_STATE_PRE_ACTIVE);
+    const int64_t activation =
+        world_attribute(&world, new, "ActivationDate", KMIP_TAG_ACTIVATION_DATE)->num;
+    const int64_t deactivation =
+        world_attribute(&world, new, "DeactivationDate", KMIP_TAG_DEACTIVATION_DATE)->num;
+    assert_int_equal(deactivation - activation, 2208988800 - 978307200);
+    world_refused(&world, KMIP_REASON_INVALID_MESSAGE, "ReKey",
+                  world_text("%s<Offset type=\"Interval\" value=\"3600\"/><Attributes>"
+                             "<ActivationDate type=\"DateTime\" "
+                             "value=\"2001-01-01T00:00:00+00:00\"/></Attributes>",
+                             UID(new)));
+}
+
+static void export_and_import(void **state)
+{
+    (void)state;
+    const char *uid = world_aes(&world, "k", "");
+    world_must(&world, "Export", UID(uid));
+#define IMPORT(id, replace)                                                                        \
+    world_text("%s" TYPE("SymmetricKey") replace                                                   \
+               "<Attributes>" MASK "</Attributes><SymmetricKey>" BLOCK(                            \
+                   "Raw", RAW(KEY128), AES("128")) "</SymmetricKey>",                              \
+               UID(id))
+    world_refused(&world, KMIP_REASON_OBJECT_ALREADY_EXISTS, "Import", IMPORT(uid, ""));
+    world_must(&world, "Import", IMPORT(uid, "<ReplaceExisting type=\"Boolean\" value=\"true\"/>"));
+    assert_int_equal(
+        world_attribute(&world, uid, "CryptographicLength", KMIP_TAG_CRYPTOGRAPHIC_LENGTH)->num,
+        128);
+    world_must(&world, "Get", UID(uid));
+    world_must(&world, "Import", IMPORT("from-elsewhere", ""));
+    world_must(&world, "Get", UID("from-elsewhere"));
+}
+
+static void templates_defaults_and_constraints(void **state)
+{
+    (void)state;
+    world.version = KMIP_1_2;
+#define A(name, type, value)                                                                       \
+    "<Attribute><AttributeName type=\"TextString\" value=\"" name                                  \
+    "\"/><AttributeValue type=\"" type "\" value=\"" value "\"/></Attribute>"
+#define NAMED(text)                                                                                \
+    "<NameValue type=\"TextString\" value=\"" text                                                 \
+    "\"/><NameType type=\"Enumeration\" value=\"UninterpretedTextString\"/>"
+    world_must(&world, "Register",
+               TYPE("Template") "<TemplateAttribute><Attribute><AttributeName type=\"TextString\" "
+                                "value=\"Name\"/><AttributeValue>" NAMED(
+                                    "t") "</AttributeValue></Attribute>"
+                                         "</TemplateAttribute><Template>" A(
+                                             "Cryptographic Algorithm", "Enumeration", "AES")
+                                             A("Cryptographic Length", "Integer", "192")
+                                                 A("Cryptographic Usage Mask", "Integer",
+                                                   "Encrypt") "</Template>");
+#define USING(name)                                                                                \
+    TYPE("SymmetricKey") "<TemplateAttribute><Name>" NAMED(name) "</Name></TemplateAttribute>"
+    const char *uid = world_uid(&world, world_must(&world, "Create", USING("t")));
+    world_refused(&world, KMIP_REASON_ITEM_NOT_FOUND, "Create", USING("u"));
+    world.version = KMIP_2_1;
+    assert_int_equal(
+        world_attribute(&world, uid, "CryptographicLength", KMIP_TAG_CRYPTOGRAPHIC_LENGTH)->num,
+        192);
+    world_must(&world, "SetDefaults",
+               "<DefaultsInformation><ObjectDefaults>" TYPE("SymmetricKey") "<Attributes>" AES(
+                   "128") MASK "</Attributes></ObjectDefaults></DefaultsInformation>");
+    world_must(&world, "Create", TYPE("SymmetricKey") "<Attributes></Attributes>");
+    world_must(&world, "SetConstraints",
+               "<Constraints><Constraint><ObjectTypes>" TYPE(
+                   "SymmetricKey") "</ObjectTypes>"
+                                   "<Attributes><CryptographicLength type=\"Integer\" "
+                                   "value=\"256\"/></Attributes>"
+                                   "</Constraint></Constraints>");
+    world_refused(&world, KMIP_REASON_CONSTRAINT_VIOLATION, "Create",
+                  TYPE("SymmetricKey") "<Attributes></Attributes>");
+    world_aes(&world, "fits", "");
+    assert_non_null(
+        kmip_child(kmip_child(world_must(&world, "GetConstraints", ""), KMIP_TAG_CONSTRAINTS),
+                   KMIP_TAG_CONSTRAINT));
+    /* another group is not concerned */
+    world.who = 1;
+    world_refused(&world, KMIP_REASON_INVALID_MESSAGE, "Create",
+                  TYPE("SymmetricKey") "<Attributes></Attributes>");
+}
+
+static void leases_limits_and_checks(void **state)
+{
+    (void)state;
+#define LIMITS                                                                                     \
+    "<UsageLimits><UsageLimitsTotal type=\"LongInteger\" value=\"10\"/><UsageLimitsUnit "          \
+    "type=\"Enumeration\" value=\"Object\"/></UsageLimits>"
+#define COUNT(n) "<UsageLimitsCount type=\"LongInteger\" value=\"" n "\"/>"
+    const char *uid = world_aes(&world, "k", LIMITS);
+    world_must(&world, "Activate", UID(uid));
+    const struct kmip_node *lease = world_must(&world, "ObtainLease", UID(uid));
+    assert_int_equal(kmip_num(lease, KMIP_TAG_LEASE_TIME, 0), 3600);
+    world_must(&world, "GetUsageAllocation", world_text("%s" COUNT("7"), UID(uid)));
+    world_refused(&world, KMIP_REASON_USAGE_LIMIT_EXCEEDED, "GetUsageAllocation",
+                  world_text("%s" COUNT("4"), UID(uid)));
+    world_must(&world, "Check", world_text("%s" COUNT("3"), UID(uid)));
+    world_refused(&world, KMIP_REASON_USAGE_LIMIT_EXCEEDED, "Check",
+                  world_text("%s" COUNT("4"), UID(uid)));
+    world_refused(
+        &world, KMIP_REASON_INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK, "Check",
+        world_text("%s<CryptographicUsageMask type=\"Integer\" value=\"Sign\"/>", UID(uid)));
+    world.version = KMIP_1_4;
+    world_refused(&world, KMIP_REASON_PERMISSION_DENIED, "GetUsageAllocation",
+                  world_text("%s" COUNT("4"), UID(uid)));
+}
+
+static void what_lies_in_the_archive_is_left_alone(void **state)
+{
+    (void)state;
+    const char *uid = world_aes(&world, "k", "");
+    world_must(&world, "Archive", UID(uid));
+    static const char *const operations[] = {"Get",      "GetAttributes", "GetAttributeList",
+                                             "Activate", "Destroy",       "ObtainLease",
+                                             "Archive"};
+    for (size_t i = 0; i < ARRAY_LEN(operations); i++)
+        world_refused(&world, KMIP_REASON_OBJECT_ARCHIVED, operations[i], UID(uid));
+    world_must(&world, "Recover", UID(uid));
+    world_must(&world, "Get", UID(uid));
+}
+
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
+TEST_MAIN(CASE(lifecycle), CASE(what_is_registered_is_given_back), CASE(what_is_no_key_is_refused),
+          CASE(secrets_and_opaque_objects), CASE(a_pair_knows_its_other_half),
+          CASE(a_replacement_takes_the_name), CASE(export_and_import),
+          CASE(templates_defaults_and_constraints), CASE(leases_limits_and_checks),
+          CASE(what_lies_in_the_archive_is_left_alone))
