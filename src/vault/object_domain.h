@@ -22,3 +22,6 @@ struct vault_objects {
 /* The records of objects, for a rotation of their domain. They are in the store whether or not
  * anybody opened them: a rotation that goes on without the KMIP service must not lose them. */
 struct vault_source object_reseal_source(struct vault *vault);
+/* Once, before the first number is taken: those of an earlier run are not used, whatever is left of
+ * its block. */
+MUST_CHECK enum err object_numbers_begin(struct vault_objects *objects, struct err_detail *detail);

@@ -24,6 +24,14 @@ static enum err find_domain(struct vault_objects *objects, struct keeper_client 
     return ERR_OK;
 }
 
+enum err object_numbers_begin(struct vault_objects *objects, struct err_detail *detail)
+{
+    uint64_t last = 0;
+    TRY(serial_take(objects->store, "object", 0, &last, detail));
+    objects->next = objects->end = last + 1;
+    return ERR_OK;
+}
+
 enum err vault_objects_open(struct vault *vault, struct store *store, struct keeper_client *keeper,
                             struct err_detail *detail, struct vault_objects **ret_objects)
 {
@@ -36,6 +44,8 @@ enum err vault_objects_open(struct vault *vault, struct store *store, struct kee
     enum err err = find_domain(objects, keeper, detail);
     if (err == ERR_OK)
         err = vault_served_open(store, &objects->served, detail);
+    if (err == ERR_OK)
+        err = object_numbers_begin(objects, detail);
     if (err != ERR_OK) {
         vault_objects_close(objects);
         return err;
@@ -80,17 +90,34 @@ static bool take_number(struct vault_objects *objects, uint64_t *ret_id)
     return some;
 }
 
+/* Many come here at once, when a block is used up: the first transaction reserves the next block,
+ * the others see that it is there. */
+struct reserve {
+    uint64_t seen; /* the last number known to be reserved */
+    uint64_t last;
+};
+
+static enum err reserve_fn(struct store_conn *conn, void *ctx, struct err_detail *detail)
+{
+    struct reserve *reserve = ctx;
+    TRY(serial_take_in(conn, "object", 0, &reserve->last, detail));
+    if (reserve->last > reserve->seen)
+        return ERR_OK;
+    return serial_take_in(conn, "object", NUMBERS, &reserve->last, detail);
+}
+
 static enum err next_number(struct vault_objects *objects, uint64_t *ret_id)
 {
     while (!take_number(objects, ret_id)) {
-        uint64_t last = 0;
-        TRY(serial_take(objects->store, "object", NUMBERS, &last, NULL));
         pthread_mutex_lock(&objects->mutex);
-        /* Where two came here at once the lower numbers are used first, so that later objects have
-         * higher ones; the others are lost, of which there are enough. */
-        if (objects->next >= objects->end) {
-            objects->next = last - NUMBERS + 1;
-            objects->end = last + 1;
+        struct reserve reserve = {.seen = objects->end - 1};
+        pthread_mutex_unlock(&objects->mutex);
+        TRY(store_run(objects->store, reserve_fn, &reserve, NULL));
+        pthread_mutex_lock(&objects->mutex);
+        uint64_t first = reserve.last - NUMBERS + 1;
+        if (first >= objects->end) {
+            objects->next = first;
+            objects->end = reserve.last + 1;
         }
         pthread_mutex_unlock(&objects->mutex);
     }

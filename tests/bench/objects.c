@@ -284,6 +284,7 @@ int main(int argc, char **argv)
     struct arena *arena = NULL;
     MUST(store_open(&config, &store, &detail));
     objects.store = store;
+    MUST(object_numbers_begin(&objects, &detail));
     bench_create(store, FIBERS, count, 0);
     bench_create(store, FIBERS, UINT64_MAX, SECONDS);
     bench_create(store, 32, UINT64_MAX, SECONDS);

@@ -129,7 +129,7 @@ static void be_victim(int acks)
     static struct vault_objects objects = {.domain = 1, .mutex = PTHREAD_MUTEX_INITIALIZER};
     struct victim victim = {&objects, acks};
     pthread_t threads[THREADS];
-    if (open_store(&objects.store) != ERR_OK)
+    if (open_store(&objects.store) != ERR_OK || object_numbers_begin(&objects, NULL) != ERR_OK)
         _exit(6);
     for (int i = 0; i < THREADS; i++)
         if (pthread_create(&threads[i], NULL, victim_main, &victim) != 0)

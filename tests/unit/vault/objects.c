@@ -361,6 +361,33 @@ static void *change_and_use(void *arg)
     return &site;
 }
 
+static void *take_numbers(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 30000; i++) {
+        uint64_t id;
+        char uid[VAULT_UID_MAX + 1];
+        if (vault_object_next(site.objects, &id, uid) != ERR_OK)
+            return NULL;
+    }
+    return &site;
+}
+
+static void a_block_of_numbers_is_reserved_once(void **state)
+{
+    (void)state;
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, take_numbers, NULL), 0);
+    for (int i = 0; i < THREADS; i++) {
+        void *result;
+        assert_int_equal(pthread_join(threads[i], &result), 0);
+        assert_non_null(result);
+    }
+    assert_int_equal(site_ask(&site, "SELECT reserved FROM serial WHERE kind = 'object'"),
+                     2 * 65536); /* of 120,000 */
+}
+
 static void nothing_is_lost_between_threads(void **state)
 {
     (void)state;
@@ -408,4 +435,5 @@ TEST_MAIN(CASE(what_is_inserted_is_there), CASE(refusals), CASE(other_groups_see
           CASE(an_update_changes_row_and_index), CASE(what_is_destroyed_is_overwritten),
           CASE(numbers_are_given_once), CASE(dates_make_the_state),
           CASE(a_sweep_writes_what_the_dates_say), CASE(usage_runs_out),
-          CASE(nothing_is_lost_between_threads), CASE(limits_come_and_go))
+          CASE(nothing_is_lost_between_threads), CASE(a_block_of_numbers_is_reserved_once),
+          CASE(limits_come_and_go))
