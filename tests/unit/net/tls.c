@@ -4,7 +4,9 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "net/metrics.h"
 #include "rig.h"
 
@@ -358,6 +360,87 @@ static void wrong_files_are_named(void **state)
     assert_err(net_tls_new(&config, &tls, &detail), ERR_CONFIG);
 }
 
+/* Runs the openssl program against the server; what it says goes to `log` in the folder. */
+static void ask_openssl(const char *options, const char *log)
+{
+    char *command = NULL;
+    assert_true(asprintf(&command,
+                         "(printf '\\0\\3abc'; sleep 1) | openssl s_client -connect 127.0.0.1:%u "
+                         "-CAfile %s/ca.pem %s >%s/%s 2>&1 &",
+                         (unsigned)port, dir, options, dir, log) > 0);
+    assert_int_equal(system(command), 0);
+    free(command);
+}
+
+static bool says(const char *log, const char *text)
+{
+    char *command = NULL;
+    assert_true(asprintf(&command, "grep -q '%s' %s/%s", text, dir, log) > 0);
+    bool found = system(command) == 0;
+    free(command);
+    return found;
+}
+
+static void a_staple_is_handed_out_while_it_is_current(void **state)
+{
+    (void)state;
+    char command[2048];
+    (void)snprintf(command, sizeof command,
+                   "cd %s && openssl ocsp -index index -rsigner ca.pem -rkey ca.key -CA ca.pem "
+                   "-issuer ca.pem -cert server.pem -ndays 1 -respout ocsp.der >ocsp.log 2>&1",
+                   dir);
+    assert_int_equal(system(command), 0);
+    struct net_tls_config config = {.server = true,
+                                    .verify = NET_TLS_VERIFY_NONE,
+                                    .cert_file = in_dir(0, "server.pem"),
+                                    .key_file = in_dir(1, "server.key"),
+                                    .ocsp_file = in_dir(2, "ocsp.der")};
+    struct err_detail detail = {0};
+    struct net_tls *st = NULL;
+    assert_ok(net_tls_new(&config, &st, &detail));
+    server.close_on_frame = true;
+    serve(st, (struct net_conn_limits){0});
+    ask_openssl("-status", "staple.log");
+    rig_run(loop, &server.freed, 1);
+    clock_fake_us((clock_now_us() / 1000000 + 2 * 86400) * 1000000);
+    ask_openssl("-status", "stale.log");
+    rig_run(loop, &server.freed, 2);
+    clock_fake_us(0);
+    (void)usleep(200000); /* until openssl has written */
+    assert_true(says("staple.log", "OCSP Response Status: successful"));
+    assert_true(says("stale.log", "OCSP response: no response sent"));
+    net_tls_unref(st);
+    /* what is no response is named */
+    config.ocsp_file = in_dir(2, "server.pem");
+    assert_err(net_tls_new(&config, &st, &detail), ERR_CONFIG);
+    assert_non_null(strstr(detail.text, "server.pem"));
+}
+
+static void a_single_certificate_may_be_trusted(void **state)
+{
+    (void)state;
+    struct net_tls_config config = {.server = true,
+                                    .verify = NET_TLS_VERIFY_REQUIRED,
+                                    .cert_file = in_dir(0, "server.pem"),
+                                    .key_file = in_dir(1, "server.key"),
+                                    .ca_file = in_dir(2, "ca.pem"),
+                                    .more_ca_file = in_dir(3, "stranger.pem")};
+    struct err_detail detail = {0};
+    struct net_tls *st = NULL;
+    assert_ok(net_tls_new(&config, &st, &detail));
+    struct net_tls *ct = make_tls(false, "stranger", "ca.pem", NULL, false);
+    server.echo = true;
+    serve(st, (struct net_conn_limits){0});
+    call(ct, "localhost");
+    rig_run(loop, &server.opened, 1);
+    assert_true(net_conn_peer_cert(server.conn)->verified);
+    net_tls_unref(st);
+    net_tls_unref(ct);
+    config.more_ca_file = in_dir(3, "nowhere.pem");
+    assert_err(net_tls_new(&config, &st, &detail), ERR_TLS);
+    assert_non_null(strstr(detail.text, "nowhere.pem"));
+}
+
 static void too_many_are_refused(void **state)
 {
     (void)state;
@@ -445,6 +528,8 @@ int main(int argc, char **argv)
         CASE(bytes_in_clear_behind_an_upgrade_close),
         CASE(a_reload_counts_for_new_connections),
         CASE(wrong_files_are_named),
+        CASE(a_staple_is_handed_out_while_it_is_current),
+        CASE(a_single_certificate_may_be_trusted),
         CASE(too_many_are_refused),
         CASE(idle_peers_are_cheap),
     };
