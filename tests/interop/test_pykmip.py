@@ -273,3 +273,44 @@ def test_low_level_proxy(client):
         assert str(answer.vendor_identification) == "Claviger"
     finally:
         proxy.close()
+
+
+def test_disabled_while_connected(client):
+    """Not only new connections: what is open gets no further answer either."""
+    leaving = kmip_harness.Client(client.daemon, "leaving")
+    with kmip_harness.pykmip(leaving) as opened:
+        uid = key(opened, "left behind")
+        client.daemon.cli("client", "disable", "leaving")
+        with pytest.raises(Exception):
+            opened.get(uid)
+    client.daemon.cli("client", "enable", "leaving")
+    with kmip_harness.pykmip(leaving) as opened:
+        assert opened.get(uid).value
+
+
+def test_fewer_permissions_while_connected(client):
+    limited = kmip_harness.Client(client.daemon, "limited")
+    with kmip_harness.pykmip(limited) as opened:
+        uid = key(opened, "kept")
+        client.daemon.cli("client", "change", "limited", "--permissions", "read")
+        assert opened.get(uid).value
+        with refused("PERMISSION_DENIED|NOT_AUTHORISED"):
+            opened.destroy(uid)
+        with refused("PERMISSION_DENIED|NOT_AUTHORISED"):
+            opened.create(AES, 256)
+
+
+@at(["1.4", "2.0"])
+def test_keys_in_the_token(client, proxy):
+    """The same work with keys that live in the HSM."""
+    name = f"token-{proxy.kmip_version.name.lower().replace('_', '-')}"
+    inside = kmip_harness.Client(client.daemon, name, "--placement", "token")
+    with kmip_harness.pykmip(inside, proxy.kmip_version.name[5:].replace("_", ".")) as opened:
+        uid = key(opened, name)
+        parameters = {"block_cipher_mode": enums.BlockCipherMode.CBC, "padding_method": enums.PaddingMethod.PKCS5,
+                      "cryptographic_algorithm": AES}
+        sealed, _ = opened.encrypt(b"inside", uid, cryptographic_parameters=parameters, iv_counter_nonce=bytes(16))
+        assert opened.decrypt(sealed, uid, cryptographic_parameters=parameters, iv_counter_nonce=bytes(16)) == b"inside"
+        opened.revoke(enums.RevocationReasonCode.CESSATION_OF_OPERATION, uid)
+        opened.destroy(uid)
+        assert uid not in opened.locate()
