@@ -35,8 +35,9 @@ static enum err begin(struct kmip_call *call, struct kmip_new *new)
 static void times_of(const struct kmip_new *new, int64_t now, struct kmip_issue *issue)
 {
     issue->not_before = kmip_attr_num(&new->attrs, KMIP_TAG_ACTIVATION_DATE, now);
-    issue->not_after = kmip_attr_num(&new->attrs, KMIP_TAG_DEACTIVATION_DATE,
-                                     issue->not_before + KMIP_CERTIFY_DAYS * DAY);
+    int64_t from = issue->not_before > now ? issue->not_before : now;
+    issue->not_after =
+        kmip_attr_num(&new->attrs, KMIP_TAG_DEACTIVATION_DATE, from + KMIP_CERTIFY_DAYS * DAY);
 }
 
 /* ---- Certify ---- */
