@@ -33,10 +33,10 @@ struct keeper_object_spec {
 /* What came of it. `sealed` and `spki` are the caller's buffers, appended to. */
 struct keeper_object_made {
     struct buf *sealed;
-    struct buf *spki; /* pairs: DER SubjectPublicKeyInfo; may be NULL otherwise */
-    uint8_t
-        digest[32]; /* SHA-256 of the material (KMIP attribute Digest of format Raw, or PKCS#8) */
-    uint32_t bits;  /* of what was registered, found out */
+    struct buf *spki;   /* pairs: DER SubjectPublicKeyInfo; may be NULL otherwise */
+    uint8_t digest[32]; /* SHA-256 of the material (KMIP attribute Digest of format Raw, PKCS#8, or
+                           for RSA PKCS#1) */
+    uint32_t bits;      /* of what was registered, found out */
     uint32_t alg;
     uint32_t len; /* bytes of material */
 };

@@ -1,5 +1,6 @@
 #include "keeper/object.h"
 
+#include "crypto/der.h"
 #include "crypto/hash.h"
 #include "crypto/keyform.h"
 #include "crypto/keygen.h"
@@ -151,12 +152,28 @@ enum err call_object_put(struct core_call *call, const struct keeper_row *row,
     return domains_seal_object(core->domains, row, writer_view(&plain), to);
 }
 
+/* PrivateKeyInfo ::= SEQUENCE { version, algorithm, OCTET STRING ... } (RFC 5208, 5) */
+enum err object_digested(const struct object *object, struct bytes *ret_bytes)
+{
+    struct der outer = der_of(object->material), inner;
+    if (object->class != CRYPTO_PRIVATE || object->alg != ALG_RSA) {
+        *ret_bytes = object->material;
+        return ERR_OK;
+    }
+    TRY(der_enter(&outer, DER_SEQUENCE, &inner));
+    TRY(der_any(&inner, NULL, NULL, NULL));
+    TRY(der_any(&inner, NULL, NULL, NULL));
+    return der_take(&inner, DER_OCTET_STRING, ret_bytes);
+}
+
 enum err call_object_make(struct core_call *call, const struct keeper_row *row,
                           const struct object *object, struct bytes spki, const uint8_t *digest)
 {
     uint8_t own[HASH_SHA256_SIZE];
     if (digest == NULL) {
-        TRY(hash_parts(call->core->hash, &object->material, 1, own));
+        struct bytes digested = {0};
+        TRY(object_digested(object, &digested));
+        TRY(hash_parts(call->core->hash, &digested, 1, own));
         digest = own;
     }
     TRY(call_object_put(call, row, object));

@@ -44,6 +44,8 @@ struct crypto_key object_key(const struct object *object);
 MUST_CHECK enum err object_here(const struct object *object, struct err_detail *detail);
 struct keeper_token_object object_in_token(const struct object *object);
 
+/* What a Digest is made of: the material, of an RSA private key its PKCS#1 form within. A view. */
+MUST_CHECK enum err object_digested(const struct object *object, struct bytes *ret_bytes);
 /* Seal object->material for the row, and write `made` into the answer. `digest`: NULL for SHA-256
  * of the material. */
 MUST_CHECK enum err call_object_make(struct core_call *call, const struct keeper_row *row,

@@ -80,7 +80,9 @@ enum err verb_object_digest(struct core_call *call)
     TRY(object_here(&object, &call->detail));
     uint8_t digest[HASH_ALG_MAX];
     size_t len = 0;
-    TRY(hash_alg(hash, &object.material, 1, digest, &len));
+    struct bytes digested = {0};
+    TRY(object_digested(&object, &digested));
+    TRY(hash_alg(hash, &digested, 1, digest, &len));
     writer_bytes16(call->out, bytes_of(digest, len));
     return ERR_OK;
 }

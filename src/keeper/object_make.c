@@ -174,7 +174,9 @@ static enum err token_store_work(struct core_job *base)
     const struct keeper_token *token = &base->core->config.token;
     TRY(seal_work(base));
     struct bytes material = job->object.material;
-    TRY(hash_sha256(&material, 1, job->digest));
+    struct bytes digested = {0};
+    TRY(object_digested(&job->object, &digested));
+    TRY(hash_sha256(&digested, 1, job->digest));
     TRY(token_prepare(job));
     return token->ops->object_store(token->ctx, &job->in_token, material, &base->detail);
 }

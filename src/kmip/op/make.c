@@ -3,6 +3,7 @@
 #include "kmip/attr/rules.h"
 #include "kmip/codec/table.h"
 #include "kmip/op/defaults.h"
+#include "kmip/op/placement.h"
 #include "kmip/op/template.h"
 #include "kmip/server/config.h"
 
@@ -225,6 +226,15 @@ enum err kmip_new_digest(struct kmip_new *new, uint32_t format, const uint8_t sh
     return kmip_attr_add(&new->attrs, &(struct kmip_attr_ref){.tag = KMIP_TAG_DIGEST}, digest);
 }
 
+/* What the keeper hashes of a private key is its PKCS#8 form, of RSA the PKCS#1 form. */
+static uint32_t digest_format(const struct kmip_new *new)
+{
+    if (new->object.type != KMIP_OBJECT_PRIVATE_KEY)
+        return new->format;
+    const bool rsa = kmip_attr_num(&new->attrs, KMIP_TAG_CRYPTOGRAPHIC_ALGORITHM, 0) == ALG_RSA;
+    return rsa ? FORMAT_PKCS1 : FORMAT_PKCS8;
+}
+
 enum err kmip_new_made(struct kmip_call *call, struct kmip_new *new,
                        const struct keeper_object_made *made)
 {
@@ -242,7 +252,7 @@ enum err kmip_new_made(struct kmip_call *call, struct kmip_new *new,
         TRY(kmip_attr_set_num(&new->attrs, KMIP_TAG_KEY_FORMAT_TYPE, KMIP_ENUMERATION,
                               new->format));
     if (kmip_attr_find(&new->attrs, KMIP_TAG_DIGEST) == NULL)
-        TRY(kmip_new_digest(new, new->format, made->digest));
+        TRY(kmip_new_digest(new, digest_format(new), made->digest));
     return ERR_OK;
 }
 
@@ -324,6 +334,9 @@ enum err kmip_new_insert(struct kmip_call *call, struct kmip_new *news, size_t c
     const enum err err =
         vault_objects_run(request->env->objects, request->deferred, &request->client->eyes,
                           insert_in_tx, &insert, &call->detail);
+    for (size_t i = 0; i < count && err == ERR_OK && request->deferred != NULL; i++)
+        if (news[i].object.placement == VAULT_IN_TOKEN)
+            TRY(kmip_undo_later(call, &news[i]));
     if (err == ERR_EXISTS)
         return kmip_fail(call, KMIP_REASON_OBJECT_ALREADY_EXISTS,
                          "an object with this Unique Identifier is there");

@@ -71,18 +71,34 @@ enum err kmip_made_error(struct kmip_call *call, enum err err)
 
 struct later {
     struct keeper_object object;
+    bool when_undone; /* it goes if the batch is undone, else if it is not */
     struct later *next;
 };
 
-enum err kmip_destroy_later(struct kmip_call *call, const struct keeper_object *object)
+static enum err add(struct kmip_request *request, struct keeper_object object, bool when_undone)
 {
-    struct kmip_request *request = call->request;
+    const char *sealed = arena_strndup(request->arena, object.sealed.data, object.sealed.len);
+    const char *name = arena_strndup(request->arena, object.name.data, object.name.len);
     struct later *later = arena_take(request->arena, sizeof(*later));
-    if (later == NULL)
+    if (later == NULL || name == NULL || sealed == NULL)
         return ERR_NO_MEMORY;
-    *later = (struct later){*object, request->later};
+    object.sealed.data = (const uint8_t *)sealed;
+    object.name.data = (const uint8_t *)name;
+    *later = (struct later){object, when_undone, request->later};
     request->later = later;
     return ERR_OK;
+}
+
+enum err kmip_destroy_later(struct kmip_call *call, const struct keeper_object *object)
+{
+    return add(call->request, *object, false);
+}
+
+enum err kmip_undo_later(struct kmip_call *call, const struct kmip_new *new)
+{
+    struct keeper_object object = kmip_new_object(new);
+    object.sealed = buf_view(&new->sealed);
+    return add(call->request, object, true);
 }
 
 void kmip_batch_ended(struct kmip_request *request, bool undone)
@@ -90,9 +106,10 @@ void kmip_batch_ended(struct kmip_request *request, bool undone)
     struct later *later = request->later;
     request->later = NULL;
     const char *actor = request->client != NULL ? request->client->name : "nobody";
-    for (; later != NULL && !undone; later = later->next) {
+    for (; later != NULL; later = later->next) {
         struct err_detail detail = {0};
-        if (keeper_object_destroy(request->env->keeper, actor, &later->object, &detail) != ERR_OK)
+        if (later->when_undone == undone &&
+            keeper_object_destroy(request->env->keeper, actor, &later->object, &detail) != ERR_OK)
             continue; /* the keeper's record tells; the object is gone for clients */
     }
 }

@@ -13,5 +13,7 @@ MUST_CHECK enum err kmip_place(struct kmip_call *call, struct kmip_new *new,
 MUST_CHECK enum err kmip_made_error(struct kmip_call *call, enum err err);
 /* An object of the token that goes when the batch is through, or not at all. */
 MUST_CHECK enum err kmip_destroy_later(struct kmip_call *call, const struct keeper_object *object);
+/* The other way round: what a batch made in the token goes where the batch is undone. */
+MUST_CHECK enum err kmip_undo_later(struct kmip_call *call, const struct kmip_new *new);
 /* The end of a batch: what was to be destroyed is (`undone` false), or what the batch made. */
 void kmip_batch_ended(struct kmip_request *request, bool undone);
