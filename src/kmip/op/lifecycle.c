@@ -85,8 +85,13 @@ static enum err revoke(struct kmip_change *change, void *ctx)
     if (code == KMIP_REVOCATION_REASON_CODE_KEY_COMPROMISE ||
         code == KMIP_REVOCATION_REASON_CODE_CA_COMPROMISE)
         return compromise(change, state);
-    if (state != KMIP_STATE_ACTIVE)
-        return wrong_state(call, "the object is not Active");
+    switch (state) {
+    case KMIP_STATE_PRE_ACTIVE: /* 4.20 names no state it could not be done in */
+    case KMIP_STATE_ACTIVE: break;
+    case KMIP_STATE_DEACTIVATED:
+    case KMIP_STATE_COMPROMISED: return ERR_OK;
+    default: return kmip_fail(call, KMIP_REASON_OBJECT_DESTROYED, "the object is destroyed");
+    }
     TRY(kmip_attr_set_num(change->attrs, KMIP_TAG_DEACTIVATION_DATE, KMIP_DATE_TIME, now));
     return kmip_attr_set_num(change->attrs, KMIP_TAG_STATE, KMIP_ENUMERATION,
                              KMIP_STATE_DEACTIVATED);

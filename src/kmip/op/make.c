@@ -160,6 +160,9 @@ enum err kmip_new_begin(struct kmip_call *call, uint32_t object_type,
     TRY(vault_object_next(request->env->objects, &object->id, object->uid));
     for (size_t i = 0; i < count; i++)
         TRY(kmip_attrs_read(call, containers[i], &new->attrs));
+    /* clients say it in both places */
+    if (kmip_attr_num(&new->attrs, KMIP_TAG_OBJECT_TYPE, 0) == object_type)
+        kmip_attr_remove_all(&new->attrs, KMIP_TAG_OBJECT_TYPE);
     TRY(check_rules(call, new));
     if (new->like != NULL)
         TRY(kmip_attrs_fill(&new->attrs, new->like));

@@ -40,8 +40,6 @@ static void lifecycle(void **state)
     "\"/></RevocationReason>"
     const char *uid = world_aes(&world, "k", "");
     assert_int_equal(world_state(&world, uid), KMIP_STATE_PRE_ACTIVE);
-    world_refused(&world, KMIP_REASON_WRONG_KEY_LIFECYCLE_STATE, "Revoke",
-                  world_text("%s" REVOKE("Superseded"), UID(uid)));
     world_must(&world, "Activate", UID(uid));
     world_refused(&world, KMIP_REASON_WRONG_KEY_LIFECYCLE_STATE, "Activate", UID(uid));
     world_refused(&world, KMIP_REASON_WRONG_KEY_LIFECYCLE_STATE, "Destroy", UID(uid));
@@ -54,6 +52,8 @@ static void lifecycle(void **state)
     assert_int_equal(world_state(&world, uid), KMIP_STATE_COMPROMISED);
     world_must(&world, "Destroy", UID(uid));
     assert_int_equal(world_state(&world, uid), KMIP_STATE_DESTROYED_COMPROMISED);
+    world_refused(&world, KMIP_REASON_OBJECT_DESTROYED, "Revoke",
+                  world_text("%s" REVOKE("Superseded"), UID(uid)));
     world_refused(&world, KMIP_REASON_OBJECT_DESTROYED, "Destroy", UID(uid));
     world_refused(&world, KMIP_REASON_OBJECT_DESTROYED, "Get", UID(uid));
 }
@@ -92,8 +92,7 @@ static void what_is_no_key_is_refused(void **state)
         TYPE("SymmetricKey") "<Attributes>" MASK "</Attributes><SymmetricKey>" BLOCK(
             "Raw", RAW(KEY128), AES("256")) "</SymmetricKey>",
         /* the algorithm is said in two ways */
-        TYPE("SymmetricKey") "<Attributes>" MASK
-                             "<CryptographicAlgorithm type=\"Enumeration\" "
+        TYPE("SymmetricKey") "<Attributes>" MASK "<CryptographicAlgorithm type=\"Enumeration\" "
                              "value=\"DES3\"/></Attributes><SymmetricKey>" BLOCK(
                                  "Raw", RAW(KEY128), AES("128")) "</SymmetricKey>",
         /* another object than the type */
