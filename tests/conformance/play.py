@@ -22,17 +22,21 @@ from harness import Daemon, free_port, shared  # noqa: E402
 from peer import Peer  # noqa: E402
 from transcript import Play, query_lists, read  # noqa: E402
 
+# Cases that each want another behaviour of the server in answer to the same request: a daemon with that setting.
+SETTINGS = {"CS-RNG-O-2": {"kmip.rng_seed": "half"}, "CS-RNG-O-3": {"kmip.rng_seed": "ignored"},
+            "CS-RNG-O-4": {"kmip.rng_seed": "refused"}}
 LIVES = re.compile(r"(SASED|TL)-M-(\d)")  # these cases go on with what the one before them made
 
 
 class Server:
     """A daemon that serves KMIP, and as many clients as there are cases."""
 
-    def __init__(self):
+    def __init__(self, settings=None):
         self.folder = Path(tempfile.mkdtemp(prefix="clv."))
         self.ttlv, self.https = ("127.0.0.1", free_port()), ("127.0.0.1", free_port())
         self.daemon = Daemon(self.folder / "d", diameter=False, settings={
-            "kmip.listen": "127.0.0.1:%d" % self.ttlv[1], "https.listen": "127.0.0.1:%d" % self.https[1]})
+            "kmip.listen": "127.0.0.1:%d" % self.ttlv[1], "https.listen": "127.0.0.1:%d" % self.https[1],
+            **(settings or {})})
         self.count = 0
 
     def __enter__(self):
@@ -91,6 +95,16 @@ def named_encoding(case):
     return {"HTTPS": "ttlv", "JSON": "json", "XML": "xml"}[case.split("-")[1]] if case.startswith("MSGENC") else None
 
 
+def settings_of(case):
+    return SETTINGS.get(case.rpartition("-")[0])
+
+
+def play_apart(path, tables, args):
+    """A case with a server of its own."""
+    with Server(settings_of(path.stem)) as server:
+        return {encoding: play_case(path, server.client(tables), encoding, tables, args.verbose) for encoding in args.encoding}
+
+
 def play_set(folder, server, tables, args):
     """{case: {encoding: problems, or None where it does not apply}}"""
     results = {}
@@ -99,6 +113,9 @@ def play_set(folder, server, tables, args):
         life = LIVES.match(path.stem)
         if args.case and path.stem not in args.case and not (
                 life and any(case.startswith(life.group(1)) for case in args.case)):
+            continue
+        if settings_of(path.stem):
+            results[path.stem] = play_apart(path, tables, args)
             continue
         for encoding in args.encoding:
             only = named_encoding(path.stem)

@@ -49,6 +49,8 @@ class Play:
     def __init__(self):
         self.bound, self.live, self.given = {}, {}, set()
         self.ours = {}  # bytes that the transcript's server chose -> what ours chose in their place
+        self.random = False  # an IV or a padding of this conversation is drawn
+        self.version = None  # of the request: an answer has it, whatever a transcript says (OMOS-O-1-14 errs)
         self.made = False  # keys of this conversation come from the server
         self.free = False  # nothing fixes the bytes of the answer that is being compared
 
@@ -56,9 +58,11 @@ class Play:
         """A request about to be sent, filled in: what it makes the server choose."""
         operations = {n.value for n in request.walk() if n.tag == "Operation"}
         self.made = self.made or bool(operations & MAKING)
-        padding = {n.value for n in request.walk() if n.tag == "PaddingMethod"}
-        random_iv = any(n.tag == "RandomIV" and n.value for n in request.walk())
-        self.free = self.made or random_iv or bool(operations & CHOOSING) or (ENCRYPT in operations and bool(padding & BLINDED))
+        # what a key's attributes say holds for its uses
+        self.random = self.random or any(
+            n.tag == "PaddingMethod" and n.value in BLINDED or n.tag == "RandomIV" and n.value for n in request.walk())
+        self.free = self.made or bool(operations & CHOOSING) or (self.random and ENCRYPT in operations)
+        self.version = request.child("RequestHeader").child("ProtocolVersion")
 
     def fill(self, node):
         """The request with its placeholders replaced."""
@@ -89,6 +93,8 @@ class Play:
     def compare(self, wanted, got, path=""):
         """Problems, as text; none: []."""
         here = f"{path}/{wanted.tag}"
+        if wanted.tag == "ProtocolVersion":
+            wanted = self.version
         if wanted.tag != got.tag or wanted.kind != got.kind:
             return [f"{here}: got {got.tag} of type {got.kind}, wanted type {wanted.kind}"]
         if wanted.kind != STRUCTURE:
@@ -168,5 +174,5 @@ def query_lists(expected, got):
         w, g = wanted.child("ResponsePayload"), live.child("ResponsePayload")
         if operation is None or operation.value != 0x18 or w is None or g is None:
             continue
-        names = {n.value for n in w.value if n.tag in kinds}
-        g.value = [n for n in g.value if n.tag not in kinds or n.value in names]
+        names = {(n.tag, n.value) for n in w.value if n.tag in kinds}
+        g.value = [n for n in g.value if n.tag not in kinds or (n.tag, n.value) in names]
