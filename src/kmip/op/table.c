@@ -40,8 +40,6 @@ static const struct kmip_op_row rows[] = {
     {KMIP_OP_PUT, KMIP_1_0, KMIP_OP_TO_CLIENT, 0, NULL},
     {KMIP_OP_RE_KEY_KEY_PAIR, KMIP_1_1, 0, CREATE, kmip_op_re_key_key_pair},
     {KMIP_OP_DISCOVER_VERSIONS, KMIP_1_1, KMIP_OP_OPEN, 0, kmip_op_discover_versions},
-    {KMIP_OP_NOTIFY, KMIP_1_0, KMIP_OP_TO_CLIENT, 0, NULL},
-    {KMIP_OP_PUT, KMIP_1_0, KMIP_OP_TO_CLIENT, 0, NULL},
     {KMIP_OP_RNG_RETRIEVE, KMIP_1_2, SECRET, USE, kmip_op_rng_retrieve},
     {KMIP_OP_RNG_SEED, KMIP_1_2, 0, USE, kmip_op_rng_seed},
     {KMIP_OP_ENCRYPT, KMIP_1_2, 0, USE, kmip_op_encrypt},
