@@ -80,7 +80,7 @@ enum err api_certify(struct api_call *call, const struct api_certify *wanted,
     TRY(hash_sha256(&view, 1, made.fingerprint));
     TRY(note_certificate(call, wanted->who, made.fingerprint, detail));
     *ret_certified = made;
-    made = (struct api_certified){0};
+    memset(&made, 0, sizeof made);
     return ERR_OK;
 }
 

@@ -57,19 +57,31 @@ enum err pwhash_verifier_make(struct bytes password, char ret_verifier[PWHASH_VE
     return ERR_OK;
 }
 
+/* `before`, then a number of at most nine digits. */
+static bool get_number(const char **at, const char *before, uint32_t *ret_number)
+{
+    size_t len = strlen(before), digits = 0;
+    uint32_t number = 0;
+    if (strncmp(*at, before, len) != 0)
+        return false;
+    for (*at += len; **at >= '0' && **at <= '9' && digits < 10; (*at)++, digits++)
+        number = number * 10 + (uint32_t)(**at - '0');
+    *ret_number = number;
+    return digits != 0 && digits <= 9;
+}
+
 enum err pwhash_verifier_check(const char *verifier, struct bytes password,
                                struct err_detail *detail)
 {
     struct pwhash_params params = {0};
     uint8_t salt[PWHASH_SALT_MAX], wanted[PWHASH_OUT_MIN * 4];
     size_t salt_len = 0, wanted_len = 0;
-    int head = 0;
-    /* at most 9 digits each, so that nothing overflows; the limits are pwhash_derive's */
-    if (sscanf(verifier, "$argon2id$v=19$m=%9u,t=%9u,p=%9u$%n", &params.m_kib, &params.t_cost,
-               &params.lanes, &head) != 3 ||
-        head == 0)
+    const char *at = verifier;
+    /* the limits are pwhash_derive's */
+    if (!get_number(&at, "$argon2id$v=19$m=", &params.m_kib) ||
+        !get_number(&at, ",t=", &params.t_cost) || !get_number(&at, ",p=", &params.lanes) ||
+        *at++ != '$')
         return err_set(detail, ERR_CORRUPT, "password verifier: not of Argon2id");
-    const char *at = verifier + head;
     if (get_base64(&at, salt, sizeof salt, &salt_len) != ERR_OK ||
         get_base64(&at, wanted, sizeof wanted, &wanted_len) != ERR_OK || *at != '\0' ||
         wanted_len < PWHASH_OUT_MIN)

@@ -149,7 +149,7 @@ static enum err next_member(struct kmipc_call *call, const char **at, const char
     const char *name = *at + strspn(*at, " ,"), *equals = strchr(name, '=');
     if (equals == NULL || equals == name)
         return err_set(&kmip->detail, ERR_ARGUMENT, "'%.64s': Member=value is wanted", name);
-    const char *value = equals + 1 + strspn(equals + 1, " "), *end = value;
+    const char *value = equals + 1 + strspn(equals + 1, " "), *end;
     if (*value == '"') {
         end = strchr(++value, '"');
     } else if (*value == '{') {

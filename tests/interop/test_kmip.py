@@ -282,6 +282,18 @@ def test_a_client_is_disabled_renewed_and_removed(daemon):
         assert kind in kinds
 
 
+def test_nothing_is_made_where_the_folder_or_the_address_is_wrong(daemon, files):
+    (files / "file").write_text("")
+    create = ("client", "create", "unborn")
+    daemon.cli(*create, status=harness.USAGE)
+    daemon.cli(*create, "-o", files / "file" / "below", status=None)
+    daemon.cli(*create, "-o", files / "new", "--server", "host:notaport", status=harness.USAGE)
+    daemon.cli(*create, "--csr", files / "file", "-o", files / "new", status=harness.BAD_INPUT)
+    daemon.cli("client", "show", "unborn", status=harness.REFUSED)
+    daemon.cli(*create, "-o", files / "new", "--server", "[::1]:700")
+    assert "host = ::1\nport = 700\n" in (files / "new" / "profile.conf").read_text()
+
+
 def test_csr_of_the_machine_itself(daemon, files):
     harness.openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", files / "own.key", "-out", files / "own.csr",
                     "-subj", "/CN=whatever it says")

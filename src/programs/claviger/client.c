@@ -157,6 +157,11 @@ enum err command_client_create(struct cli *cli)
     if (cli_option(cli, "csr") != NULL && cli_option(cli, "output") == NULL)
         return err_set(&cli->detail, ERR_ARGUMENT,
                        "--csr wants --output: a folder for the certificate");
+    if (cli_option(cli, "output") == NULL && cli_option(cli, "certificate") == NULL &&
+        cli_option(cli, "password") == NULL && cli_option(cli, "password-file") == NULL)
+        return err_set(&cli->detail, ERR_ARGUMENT,
+                       "how will it be known? -o DIR makes a key and a certificate; or name its "
+                       "--certificate or --password-file");
     TRY(put_text(cli, body, "name", folder.name));
     TRY(put_option(cli, body, "kind"));
     TRY(put_record(cli, body));

@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "crypto/pem.h"
@@ -28,15 +29,6 @@ static enum err make_key(struct cli *cli, struct client_folder *folder)
     return x509_key_to_pem(key, &folder->key);
 }
 
-enum err client_folder_prepare(struct cli *cli, struct client_folder *folder)
-{
-    const char *csr = cli_option(cli, "csr");
-    folder->dir = cli_option(cli, "output");
-    if (csr != NULL)
-        return file_read(csr, REQUEST_MAX, &folder->request, &cli->detail);
-    return folder->dir != NULL ? make_key(cli, folder) : ERR_OK;
-}
-
 static enum err write_file(struct cli *cli, const char *dir, const char *name, struct bytes content,
                            mode_t mode)
 {
@@ -46,38 +38,68 @@ static enum err write_file(struct cli *cli, const char *dir, const char *name, s
     return file_write(path, content, mode, &cli->detail);
 }
 
-/* --server HOST[:PORT], or what the daemon says of itself. */
-static enum err server_address(struct cli *cli, const json_t *answer, char host[256],
-                               unsigned *ret_port)
+/* HOST, HOST:PORT, [2001:db8::1]:5696; the port stays as it was where none is given. */
+static enum err parse_server(struct cli *cli, const char *text, char host[256], unsigned *port)
 {
-    const json_t *server = json_object_get(answer, "server");
-    const char *given = cli_option(cli, "server");
-    json_int_t known = cli_int(server, "port");
-    unsigned port = known > 0 && known <= UINT16_MAX ? (unsigned)known : KMIP_PORT;
-    const char *text = given != NULL ? given : cli_text(server, "host");
-    const char *end = text + strlen(text), *colon = strrchr(text, ':');
-    if (*text == '[' && strchr(text, ']') != NULL) { /* [2001:db8::1]:5696 */
-        end = strchr(++text, ']');
+    const char *from = text, *end = text + strlen(text), *colon = strrchr(text, ':');
+    if (*from == '[' && strchr(from, ']') != NULL) {
+        end = strchr(++from, ']');
         colon = end[1] == ':' ? end + 1 : NULL;
-    } else if (colon != NULL && strchr(text, ':') != colon) {
+    } else if (colon != NULL && strchr(from, ':') != colon) {
         colon = NULL; /* an address of version 6 without a port */
     } else if (colon != NULL) {
         end = colon;
     }
-    if (colon != NULL) {
-        char *last = NULL;
-        unsigned long number = strtoul(colon + 1, &last, 10);
-        if (last == colon + 1 || *last != '\0' || number == 0 || number > UINT16_MAX)
-            return err_set(&cli->detail, ERR_ARGUMENT, "--server %.200s: HOST[:PORT] is wanted",
-                           given);
-        port = (unsigned)number;
-    }
-    if (end == text || end - text > 255)
+    char *last = NULL;
+    unsigned long number = colon != NULL ? strtoul(colon + 1, &last, 10) : *port;
+    if (end == from || end - from > 255 || number == 0 || number > UINT16_MAX ||
+        (colon != NULL && (last == colon + 1 || *last != '\0')))
+        return err_set(&cli->detail, ERR_ARGUMENT, "--server %.200s: HOST[:PORT] is wanted", text);
+    (void)snprintf(host, 256, "%.*s", (int)(end - from), from);
+    *port = (unsigned)number;
+    return ERR_OK;
+}
+
+/* --server, or what the daemon says of itself. */
+static enum err server_address(struct cli *cli, const json_t *answer, char host[256],
+                               unsigned *ret_port)
+{
+    const json_t *server = json_object_get(answer, "server");
+    const char *given = cli_option(cli, "server"), *known = cli_text(server, "host");
+    json_int_t port = cli_int(server, "port");
+    *ret_port = port > 0 && port <= UINT16_MAX ? (unsigned)port : KMIP_PORT;
+    if (given != NULL)
+        return parse_server(cli, given, host, ret_port);
+    if (*known == '\0')
         return err_set(&cli->detail, ERR_ARGUMENT,
                        "the daemon tells no name of its own: give --server HOST[:PORT]");
-    (void)snprintf(host, 256, "%.*s", (int)(end - text), text);
-    *ret_port = port;
+    (void)snprintf(host, 256, "%s", known);
     return ERR_OK;
+}
+
+/* What can go wrong here goes wrong before the record is made. */
+static enum err check_folder(struct cli *cli, const char *dir)
+{
+    char host[256];
+    unsigned port = KMIP_PORT;
+    const char *given = cli_option(cli, "server");
+    if (given != NULL)
+        TRY(parse_server(cli, given, host, &port));
+    TRY(file_mkdirs(dir, 0700, &cli->detail));
+    return access(dir, W_OK) == 0 ? ERR_OK : err_errno(&cli->detail, "%s: can't write", dir);
+}
+
+enum err client_folder_prepare(struct cli *cli, struct client_folder *folder)
+{
+    const char *csr = cli_option(cli, "csr");
+    folder->dir = cli_option(cli, "output");
+    if (folder->dir != NULL)
+        TRY(check_folder(cli, folder->dir));
+    if (csr == NULL)
+        return folder->dir != NULL ? make_key(cli, folder) : ERR_OK;
+    TRY(file_read(csr, REQUEST_MAX, &folder->request, &cli->detail));
+    return folder->request.len != 0 ? ERR_OK
+                                    : err_set(&cli->detail, ERR_SYNTAX, "%s: empty", csr);
 }
 
 static enum err write_profile(struct cli *cli, const struct client_folder *folder, const char *dir,
@@ -102,7 +124,6 @@ enum err client_folder_write(struct cli *cli, const struct client_folder *folder
     if (folder->dir == NULL)
         return ERR_OK;
     TRY(server_address(cli, answer, host, &port));
-    TRY(file_mkdirs(folder->dir, 0700, &cli->detail));
     if (realpath(folder->dir, real) == NULL)
         return err_errno(&cli->detail, "%s", folder->dir);
     if (folder->key != NULL)
