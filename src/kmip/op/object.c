@@ -3,6 +3,7 @@
 #include "kmip/codec/codec.h"
 #include "kmip/codec/table.h"
 #include "kmip/op/make.h"
+#include "kmip/op/tell.h"
 #include "kmip/server/config.h"
 #include "vault/served.h"
 
@@ -216,8 +217,9 @@ enum err kmip_object_pack(struct kmip_call *call, const struct kmip_attrs *attrs
     return kmip_attr_keys(attrs, ret_keys, ret_count);
 }
 
-enum err kmip_object_change_in(struct kmip_call *call, struct vault_tx *tx, struct bytes uid,
-                               kmip_change_fn *fn, void *ctx, struct err_detail *detail)
+static enum err change_told(struct kmip_call *call, struct vault_tx *tx, struct bytes uid,
+                            kmip_change_fn *fn, void *ctx, struct kmip_told *told,
+                            struct err_detail *detail)
 {
     struct vault_object object;
     struct kmip_attrs attrs;
@@ -228,6 +230,8 @@ enum err kmip_object_change_in(struct kmip_call *call, struct vault_tx *tx, stru
         return kmip_fail(call, KMIP_REASON_OBJECT_NOT_FOUND, "no such object");
     TRY(err);
     TRY(kmip_object_attrs(call, &object, &attrs));
+    *told = (struct kmip_told){0};
+    TRY(kmip_tell_before(call, &object, told));
     struct kmip_change change = {.call = call, .object = &object, .attrs = &attrs};
     /* of an earlier run of the same transaction */
     call->reason = 0;
@@ -239,7 +243,16 @@ enum err kmip_object_change_in(struct kmip_call *call, struct vault_tx *tx, stru
         TRY(kmip_attr_set_num(&attrs, KMIP_TAG_LAST_CHANGE_DATE, KMIP_DATE_TIME,
                               call->request->now));
     TRY(kmip_object_pack(call, &attrs, &object, &keys, &count));
+    if (told->taken)
+        TRY(kmip_object_attrs(call, &object, &told->after));
     return vault_tx_update(tx, &object, keys, count, detail);
+}
+
+enum err kmip_object_change_in(struct kmip_call *call, struct vault_tx *tx, struct bytes uid,
+                               kmip_change_fn *fn, void *ctx, struct err_detail *detail)
+{
+    struct kmip_told untold;
+    return change_told(call, tx, uid, fn, ctx, &untold, detail);
 }
 
 struct change_ctx {
@@ -247,20 +260,25 @@ struct change_ctx {
     struct bytes uid;
     kmip_change_fn *fn;
     void *ctx;
+    struct kmip_told told;
 };
 
 static enum err change_in_tx(struct vault_tx *tx, void *ctx, struct err_detail *detail)
 {
-    const struct change_ctx *c = ctx;
-    return kmip_object_change_in(c->call, tx, c->uid, c->fn, c->ctx, detail);
+    struct change_ctx *c = ctx;
+    return change_told(c->call, tx, c->uid, c->fn, c->ctx, &c->told, detail);
 }
 
 enum err kmip_object_change(struct kmip_call *call, struct bytes uid, kmip_change_fn *fn, void *ctx)
 {
     struct kmip_request *request = call->request;
-    struct change_ctx change = {call, uid, fn, ctx};
+    struct change_ctx change = {.call = call, .uid = uid, .fn = fn, .ctx = ctx};
     if (uid.len == 0 || uid.len > VAULT_UID_MAX)
         return kmip_fail(call, KMIP_REASON_OBJECT_NOT_FOUND, "no such object");
-    return vault_objects_run(request->env->objects, request->deferred, &request->client->eyes,
-                             change_in_tx, &change, &call->detail);
+    TRY(vault_objects_run(request->env->objects, request->deferred, &request->client->eyes,
+                          change_in_tx, &change, &call->detail));
+    /* What an Undo may still take back is not told. */
+    if (request->deferred == NULL)
+        kmip_tell_after(call, &change.told);
+    return ERR_OK;
 }

@@ -154,6 +154,20 @@ enum err kmip_tls_from_settings(const struct settings *s, const struct kmip_serv
     return net_tls_new(&config, ret_tls, detail);
 }
 
+enum err kmip_notify_tls(const struct settings *s, const struct kmip_server_paths *paths,
+                         struct net_tls **ret_tls, struct err_detail *detail)
+{
+    const struct net_tls_config config = {
+        .verify = NET_TLS_VERIFY_REQUIRED,
+        .cert_file = path_or(s->kmip.cert_file, paths->cert_file),
+        .key_file = path_or(s->kmip.key_file, paths->key_file),
+        .ca_file = path_or(s->kmip.ca_file, paths->ca_file),
+        .more_ca_file = text_or_null(s->kmip.more_ca_file),
+        .service = "kmip-notify",
+    };
+    return net_tls_new(&config, ret_tls, detail);
+}
+
 enum err kmip_log_from_settings(const struct settings *s, const struct kmip_server_paths *paths,
                                 struct kmip_log_config *ret_config, struct err_detail *detail)
 {

@@ -237,6 +237,7 @@ static void free_server(struct kmip_server *server, bool close_fds)
     free_listeners(server);
     for (unsigned i = 0; i < server->loops_len; i++)
         kmip_loop_done(&server->loop[i]);
+    kmip_notify_free(server->notify);
     workers_free(server->workers);
     for (unsigned i = 0; close_fds && i < server->ttlv_len; i++)
         (void)close(server->ttlv_fds[i]);
@@ -254,6 +255,14 @@ static void free_server(struct kmip_server *server, bool close_fds)
     free(server);
 }
 
+static enum err begin_notify(struct kmip_server *server, const struct kmip_server_config *config,
+                             struct err_detail *detail)
+{
+    AUTO(net_tls_unrefp) struct net_tls *tls = NULL;
+    TRY(kmip_notify_tls(config->settings, &config->paths, &tls, detail));
+    return kmip_notify_new(net_loops_get(config->loops, 0), config->clients, tls, &server->notify);
+}
+
 static enum err begin(struct kmip_server *server, const struct kmip_server_config *config,
                       struct err_detail *detail)
 {
@@ -264,6 +273,7 @@ static enum err begin(struct kmip_server *server, const struct kmip_server_confi
     TRY(kmip_gate_new(server->tickets, &server->gate));
     TRY(kmip_async_new(config->store, clock_now_s(), &server->async, detail));
     TRY(workers_new(WORKERS, WORKERS_MAX, &server->workers));
+    TRY(begin_notify(server, config, detail));
     for (unsigned i = 0; i < net_loops_len(config->loops); i++) {
         server->loops_len = i + 1;
         TRY(kmip_loop_init(&server->loop[i], server, net_loops_get(config->loops, i),

@@ -199,6 +199,7 @@ enum err kmip_loop_init(struct kmip_loop *loop, struct kmip_server *server, stru
                                   .workers = server->workers,
                                   .tickets = server->tickets,
                                   .async = server->async,
+                                  .notify = server->notify,
                                   .spawn = op_spawn,
                                   .read = op_read,
                                   .loop = loop};

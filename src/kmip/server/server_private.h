@@ -8,6 +8,7 @@
 #include "kmip/op/streams.h"
 #include "kmip/op/tickets.h"
 #include "kmip/server/log.h"
+#include "kmip/server/notify.h"
 #include "kmip/server/process.h"
 #include "kmip/server/server.h"
 #include "kmip/server/session.h"
@@ -83,6 +84,7 @@ struct kmip_server {
     struct kmip_gate *gate;
     struct kmip_tickets *tickets;
     struct kmip_async *async;
+    struct kmip_notify *notify;
     struct kmip_log *log;
     struct workers *workers;
     struct vault_clients *clients;
@@ -114,6 +116,10 @@ void kmip_conn_detach(struct kmip_conn *conn);
  */
 void kmip_loop_goodbye(struct kmip_loop *loop);
 
+/* What connections to clients that listen show and check. */
+MUST_CHECK enum err kmip_notify_tls(const struct settings *settings,
+                                    const struct kmip_server_paths *paths, struct net_tls **ret_tls,
+                                    struct err_detail *detail);
 MUST_CHECK enum err kmip_log_from_settings(const struct settings *settings,
                                            const struct kmip_server_paths *paths,
                                            struct kmip_log_config *ret_config,

@@ -1,0 +1,81 @@
+#include "kmip/op/tell.h"
+
+#include "base/log.h"
+#include "kmip/codec/codec.h"
+#include "kmip/server/notify.h"
+#include "kmip_enums.h"
+#include "kmip_tags.h"
+
+enum err kmip_tell_before(struct kmip_call *call, const struct vault_object *object,
+                          struct kmip_told *told)
+{
+    told->taken = kmip_notify_wants(call->request->env->notify, object->owner);
+    if (!told->taken)
+        return ERR_OK;
+    told->owner = object->owner;
+    memcpy(told->uid, object->uid, sizeof(told->uid));
+    /* The transaction's bytes end with it. */
+    struct vault_object kept = *object;
+    const char *copy =
+        arena_strndup(kmip_arena(call), object->attributes.data, object->attributes.len);
+    if (copy == NULL)
+        return ERR_NO_MEMORY;
+    kept.attributes = bytes_of(copy, object->attributes.len);
+    return kmip_object_attrs(call, &kept, &told->before);
+}
+
+static const struct kmip_attr *same_instance(const struct kmip_attrs *attrs,
+                                             const struct kmip_attr *attr)
+{
+    struct kmip_attr_ref ref = {.tag = attr->tag, .vendor = attr->vendor, .name = attr->name};
+    const struct kmip_attr *a = kmip_attr_find_ref(attrs, &ref);
+    while (a != NULL && a->index != attr->index)
+        a = kmip_attr_again(a);
+    return a;
+}
+
+static struct kmip_node *put_message(struct kmip_build *b, uint16_t version,
+                                     const struct kmip_told *told)
+{
+    struct kmip_node *root = kmip_put_struct(b, NULL, KMIP_TAG_REQUEST_MESSAGE);
+    struct kmip_node *header = kmip_put_struct(b, root, KMIP_TAG_REQUEST_HEADER);
+    struct kmip_node *number = kmip_put_struct(b, header, KMIP_TAG_PROTOCOL_VERSION);
+    (void)kmip_put_int(b, number, KMIP_TAG_PROTOCOL_VERSION_MAJOR, version >> 8);
+    (void)kmip_put_int(b, number, KMIP_TAG_PROTOCOL_VERSION_MINOR, version & 0xff);
+    (void)kmip_put_int(b, header, KMIP_TAG_BATCH_COUNT, 1);
+    struct kmip_node *item = kmip_put_struct(b, root, KMIP_TAG_BATCH_ITEM);
+    (void)kmip_put_enum(b, item, KMIP_TAG_OPERATION, KMIP_OP_NOTIFY);
+    struct kmip_node *payload = kmip_put_struct(b, item, KMIP_TAG_REQUEST_PAYLOAD);
+    (void)kmip_put_text(b, payload, KMIP_TAG_UNIQUE_IDENTIFIER, told->uid);
+    bool v2 = version >= KMIP_2_0;
+    struct kmip_node *to = v2 ? kmip_put_struct(b, payload, KMIP_TAG_ATTRIBUTES) : payload;
+    for (const struct kmip_attr *a = told->after.first; a != NULL; a = a->next) {
+        const struct kmip_attr *old = same_instance(&told->before, a);
+        if (old == NULL || !kmip_equal(old->value, a->value))
+            kmip_attr_put(b, to, version, a);
+    }
+    /* An attribute that is gone has a name and no value (KMIP 1.4, 5.1). */
+    for (const struct kmip_attr *a = told->before.first; a != NULL; a = a->next) {
+        if (same_instance(&told->after, a) != NULL)
+            continue;
+        struct kmip_node *gone = v2 ? payload : kmip_put_struct(b, payload, KMIP_TAG_ATTRIBUTE);
+        kmip_attr_put_ref(b, gone, version, a);
+    }
+    return root;
+}
+
+void kmip_tell_after(struct kmip_call *call, const struct kmip_told *told)
+{
+    struct kmip_request *request = call->request;
+    if (!told->taken || told->after.first == NULL)
+        return;
+    /* Not the answer's build: a message too many must not cost the answer. */
+    struct kmip_build b = {.arena = request->arena};
+    struct buf out = {0};
+    const struct kmip_node *root = put_message(&b, request->version, told);
+    if (b.err == ERR_OK && kmip_encode(KMIP_TTLV, root, &out) == ERR_OK)
+        kmip_notify_send(request->env->notify, told->owner, buf_view(&out));
+    else
+        log_warn("kmip: a client can't be told of a change: no memory");
+    buf_done(&out);
+}

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "kmip/op/op.h"
+#include "net/loop.h"
+#include "net/tls.h"
+
+/* Messages from the server to clients that listen (KMIP 1.4, 5; 2.1, 6.2): each over a TLS
+ * connection of its own to the client record's `notify` address, whose certificate must name that
+ * host. A client that can't be reached is tried NOTIFY_TRIES times; nothing is kept across a
+ * restart. */
+
+#define NOTIFY_TRIES     3
+#define NOTIFY_RETRY_MS  5000u
+#define NOTIFY_QUEUE_MAX 4096 /* messages on their way; more are dropped */
+
+struct kmip_notify;
+
+/* Its connections live on `loop`. Borrows `clients`; takes a reference on `tls`, a client's (NULL:
+ * plain, in tests). Before
+ * the loop runs. */
+MUST_CHECK enum err kmip_notify_new(struct net_loop *loop, struct vault_clients *clients,
+                                    struct net_tls *tls, struct kmip_notify **ret_notify);
+/* While the loop does not run. NULL is allowed. */
+void kmip_notify_free(struct kmip_notify *notify);
+/* Does this client listen? NULL: nobody does. Any thread; a new address counts within seconds. */
+bool kmip_notify_wants(struct kmip_notify *notify, uint64_t client);
+/* Send it a Request Message in TTLV, which is copied. Any thread. What can't be sent is lost. */
+void kmip_notify_send(struct kmip_notify *notify, uint64_t client, struct bytes message);
+/* Messages on their way. */
+unsigned kmip_notify_count(struct kmip_notify *notify);

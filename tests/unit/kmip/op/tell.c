@@ -1,0 +1,116 @@
+#include "kmip/op/tell.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "keys.h"
+#include "kmip/server/notify.h"
+
+/* Notify: a client that listens is told what changed; one that does not is not. Without TLS: what
+ * travels is looked at here, how is net's. */
+
+struct ear {
+    struct world w;
+    struct net_loop *loop;
+    pthread_t thread;
+    int fd;
+};
+
+static void *run_loop(void *arg)
+{
+    assert_ok(net_loop_run(arg));
+    return NULL;
+}
+
+static void ear_begin(struct ear *e)
+{
+    struct err_detail detail = {0};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t len = sizeof(address);
+    world_begin(&e->w);
+    e->fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(e->fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(e->fd, 4), 0);
+    assert_int_equal(getsockname(e->fd, (struct sockaddr *)&address, &len), 0);
+    const struct vault_client_new change = {
+        .notify = world_text("127.0.0.1:%u", (unsigned)ntohs(address.sin_port))};
+    assert_ok(vault_client_change(e->w.site.clients, "alice", &change, &detail));
+    assert_ok(net_loop_new(&e->loop));
+    assert_ok(kmip_notify_new(e->loop, e->w.site.clients, NULL, &e->w.env.notify));
+    assert_int_equal(pthread_create(&e->thread, NULL, run_loop, e->loop), 0);
+}
+
+static void ear_end(struct ear *e)
+{
+    net_loop_stop(e->loop);
+    assert_int_equal(pthread_join(e->thread, NULL), 0);
+    kmip_notify_free(e->w.env.notify);
+    e->w.env.notify = NULL;
+    net_loop_free(e->loop);
+    (void)close(e->fd);
+    world_end(&e->w);
+}
+
+/* The next message that comes. */
+static const struct kmip_node *hear(struct ear *e)
+{
+    struct timeval patience = {.tv_sec = 10};
+    assert_int_equal(setsockopt(e->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+    int conn = accept(e->fd, NULL, NULL);
+    assert_true(conn >= 0);
+    uint8_t *data = arena_take(e->w.kept, 65536);
+    size_t have = 0, need = 8;
+    while (have < need) {
+        ssize_t got = read(conn, data + have, 65536 - have);
+        assert_true(got > 0);
+        have += (size_t)got;
+        if (have >= 8)
+            assert_ok(kmip_frame_len(bytes_of(data, have), 65536, &need));
+    }
+    (void)close(conn);
+    struct kmip_node *root = NULL;
+    assert_ok(kmip_decode(KMIP_TTLV, bytes_of(data, have), NULL, e->w.kept, &root, NULL));
+    assert_int_equal(root->tag, KMIP_TAG_REQUEST_MESSAGE);
+    const struct kmip_node *item = kmip_child(root, KMIP_TAG_BATCH_ITEM);
+    assert_int_equal(kmip_enum(item, KMIP_TAG_OPERATION, 0), KMIP_OP_NOTIFY);
+    return kmip_child(item, KMIP_TAG_REQUEST_PAYLOAD);
+}
+
+static void who_listens_is_told(void **state)
+{
+    (void)state;
+    struct ear e;
+    ear_begin(&e);
+    assert_true(kmip_notify_wants(e.w.env.notify, e.w.clients[0].id));
+    assert_false(kmip_notify_wants(e.w.env.notify, e.w.clients[1].id));
+    assert_false(kmip_notify_wants(NULL, e.w.clients[0].id));
+    const char *uid = keys_keep(&e.w, world_aes(&e.w, "told", ""));
+    world_must(&e.w, "Activate", UID(uid));
+    const struct kmip_node *payload = hear(&e);
+    assert_true(bytes_equal(kmip_bytes(payload, KMIP_TAG_UNIQUE_IDENTIFIER), bytes_str(uid)));
+    const struct kmip_node *attributes = kmip_child(payload, KMIP_TAG_ATTRIBUTES);
+    assert_int_equal(kmip_enum(attributes, KMIP_TAG_STATE, 0), KMIP_STATE_ACTIVE);
+    assert_non_null(kmip_child(attributes, KMIP_TAG_ACTIVATION_DATE));
+    assert_null(kmip_child(attributes, KMIP_TAG_NAME));
+    assert_null(kmip_child(attributes, KMIP_TAG_CRYPTOGRAPHIC_ALGORITHM));
+    /* an attribute that goes is named */
+    world_must(&e.w, "DeleteAttribute",
+               world_text("%s" ENUM("AttributeReference", "Name"), UID(uid)));
+    payload = hear(&e);
+    const struct kmip_node *gone = kmip_child(payload, KMIP_TAG_ATTRIBUTE_REFERENCE);
+    assert_non_null(gone);
+    assert_int_equal(gone->num, KMIP_TAG_NAME);
+    /* what a client sends is refused */
+    world_refused(&e.w, KMIP_REASON_OPERATION_NOT_SUPPORTED, "Notify", UID(uid));
+    world_refused(&e.w, KMIP_REASON_OPERATION_NOT_SUPPORTED, "Put", UID(uid));
+    /* bob does not listen */
+    e.w.who = 1;
+    uid = keys_keep(&e.w, world_aes(&e.w, "untold", ""));
+    world_must(&e.w, "Activate", UID(uid));
+    assert_true(kmip_notify_count(e.w.env.notify) <= 2);
+    ear_end(&e);
+}
+
+TEST_MAIN(cmocka_unit_test(who_listens_is_told))
