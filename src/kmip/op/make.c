@@ -120,6 +120,13 @@ static enum err check_usage_limits(struct kmip_call *call, struct kmip_attrs *at
     const int64_t total = kmip_num(a->value, KMIP_TAG_USAGE_LIMITS_TOTAL, -1);
     if (total < 0)
         return kmip_fail(call, KMIP_REASON_INVALID_ATTRIBUTE_VALUE, "Usage Limits without a Total");
+    /* what is left is the server's to say (KMIP 1.4, 3.21); an imported object brings it */
+    struct kmip_node *count = kmip_child(a->value, KMIP_TAG_USAGE_LIMITS_COUNT);
+    if (count != NULL && call->operation != KMIP_OP_IMPORT)
+        kmip_remove(a->value, count);
+    if (count != NULL && (count->num < 0 || count->num > total))
+        return kmip_fail(call, KMIP_REASON_INVALID_ATTRIBUTE_VALUE,
+                         "more units are left than there are");
     return ERR_OK;
 }
 

@@ -42,7 +42,14 @@ static enum err run_one(struct kmip_call *call, const struct kmip_node *item)
     TRY(kmip_ticket_allows(call));
     bool later = false;
     TRY(kmip_async_wanted(call, &later));
-    return later ? kmip_async_begin(call) : kmip_run_item(call);
+    if (later)
+        return kmip_async_begin(call);
+    TRY(kmip_run_item(call));
+    /* KMIP 2.1, 8.3: the client wants the effect, not the data */
+    struct kmip_node *data = kmip_child(call->out, KMIP_TAG_DATA);
+    if (data != NULL && kmip_bool(item, KMIP_TAG_EPHEMERAL, false))
+        kmip_remove(call->out, data);
+    return ERR_OK;
 }
 
 struct item {
