@@ -6,6 +6,7 @@
 #include "kmip/op/tell.h"
 #include "kmip/server/config.h"
 #include "vault/served.h"
+#include "vault/served.h"
 
 /* The blob of an object: a structure Attributes whose children are the attributes under their own
  * tags; one with an index other than 0 and custom ones are Attribute structures around the value.

@@ -32,6 +32,15 @@ static const struct kmip_node *block_of(const struct kmip_node *payload, uint32_
     return kmip_child(kmip_child(payload, tag), KMIP_TAG_KEY_BLOCK);
 }
 
+static void fresh_until_it_is_given_out(void **state)
+{
+    (void)state;
+    const char *uid = world_aes(&world, "k", "");
+    assert_int_equal(world_attribute(&world, uid, "Fresh", KMIP_TAG_FRESH)->num, 1);
+    world_must(&world, "Get", UID(uid));
+    assert_int_equal(world_attribute(&world, uid, "Fresh", KMIP_TAG_FRESH)->num, 0);
+}
+
 static void lifecycle(void **state)
 {
     (void)state;
@@ -316,7 +325,8 @@ static void what_lies_in_the_archive_is_left_alone(void **state)
 }
 
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
-TEST_MAIN(CASE(lifecycle), CASE(what_is_registered_is_given_back), CASE(what_is_no_key_is_refused),
+TEST_MAIN(CASE(fresh_until_it_is_given_out), CASE(lifecycle),
+          CASE(what_is_registered_is_given_back), CASE(what_is_no_key_is_refused),
           CASE(secrets_and_opaque_objects), CASE(a_pair_knows_its_other_half),
           CASE(a_replacement_takes_the_name), CASE(export_and_import),
           CASE(templates_defaults_and_constraints), CASE(leases_limits_and_checks),
