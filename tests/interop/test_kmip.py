@@ -245,6 +245,10 @@ def test_raw_in_all_encodings(client, files):
         assert "Claviger" in json.dumps(json.loads(over))
     dump = (files / "query.ttlv2").read_bytes().hex(" ")
     assert "QueryServerInformation" in client.run("raw", "--decode", stdin=dump).out
+    for bad in ("{", "<RequestMessage>"):
+        client.run("raw", stdin=bad, status=harness.BAD_INPUT)
+    for bad in ("{", "<RequestMessage>", "42 00 78 01 00 00 00 10"):
+        client.run("decode", stdin=bad, status=harness.BAD_INPUT)
 
 
 # ---- who may what ----

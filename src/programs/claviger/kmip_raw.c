@@ -113,6 +113,10 @@ enum err command_kmip_raw(struct cli *cli)
     if (cli_option(cli, "decode") != NULL)
         return translate(cli, in, buf_view(&message));
     TRY(kmip_open(cli, &kmip));
-    TRY(kmip_done(cli, ckmip_raw(kmip, in, message.data, message.len, &answer, &error), &error));
+    enum err err =
+        kmip_done(cli, ckmip_raw(kmip, in, message.data, message.len, &answer, &error), &error);
+    if (err == ERR_ARGUMENT) /* the file's fault, not the command line's */
+        return cli->detail.code = ERR_SYNTAX;
+    TRY(err);
     return translate(cli, in, bytes_of(answer.data, answer.len));
 }
