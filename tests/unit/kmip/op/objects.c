@@ -155,6 +155,49 @@ static void secrets_and_opaque_objects(void **state)
     assert_int_equal(kmip_enum(out, KMIP_TAG_OPAQUE_DATA_TYPE, 0), 0x80000001);
 }
 
+/* self-signed, P-256, C=DE, O=Acme, CN=unit.example */
+#define CERTIFICATE                                                                                \
+    "308201d53082017ca003020102021420e4f457ec01d97469e2a7a7fed6e3e9e8ff6e2e300a06082a"             \
+    "8648ce3d0403023033310b3009060355040613024445310d300b060355040a0c0441636d65311530"             \
+    "1306035504030c0c756e69742e6578616d706c653020170d3236313132313130353931345a180f32"             \
+    "303531303731333130353931345a3033310b3009060355040613024445310d300b060355040a0c04"             \
+    "41636d653115301306035504030c0c756e69742e6578616d706c653059301306072a8648ce3d0201"             \
+    "06082a8648ce3d030107034200044cf5e0c0f79b5def126e15c9ca8d4dbf7db9e60a7180504fd8d2"             \
+    "dbd2ddb7a123ab922782f871b9455360e280c0ab9d0998f8f2633d3a55a015b8dd2f821ec182a36c"             \
+    "306a301d0603551d0e04160414c4189e5e764e51acf8bf67a0f408f64846194107301f0603551d23"             \
+    "041830168014c4189e5e764e51acf8bf67a0f408f64846194107300f0603551d130101ff04053003"             \
+    "0101ff30170603551d110410300e820c756e69742e6578616d706c65300a06082a8648ce3d040302"             \
+    "0347003044022021751ba477d562de6c5fb569def6d6954de7bab3542ca8d1db3628d5a7b8083402"             \
+    "205680d49cf4d722cc2f10b5ef6712fde2bd0feb8c4fbf0f93fbc7824d6b17daf2"
+
+static void a_certificate_says_who_it_is(void **state)
+{
+    (void)state;
+    const char *uid =
+        world_uid(&world, world_must(&world, "Register",
+                                     TYPE("Certificate") "<Attributes></Attributes><Certificate>"
+                                                         "<CertificateType type=\"Enumeration\" "
+                                                         "value=\"X_509\"/><CertificateValue "
+                                                         "type=\"ByteString\" value=\"" CERTIFICATE
+                                                         "\"/></Certificate>"));
+    const struct kmip_node *name =
+        world_attribute(&world, uid, "CertificateSubjectCN", KMIP_TAG_CERTIFICATE_SUBJECT_CN);
+    assert_true(bytes_equal(name->bytes, bytes_str("unit.example")));
+    assert_int_equal(
+        world_attribute(&world, uid, "CryptographicLength", KMIP_TAG_CRYPTOGRAPHIC_LENGTH)->num,
+        256);
+    const struct kmip_node *out =
+        kmip_child(world_must(&world, "Get", UID(uid)), KMIP_TAG_CERTIFICATE);
+    assert_int_equal(kmip_bytes(out, KMIP_TAG_CERTIFICATE_VALUE).len, strlen(CERTIFICATE) / 2);
+    world.version = KMIP_1_0;
+    out = world_must(&world, "GetAttributes",
+                     world_text("%s<AttributeName type=\"TextString\" value=\"Certificate "
+                                "Subject\"/>",
+                                UID(uid)));
+    out = kmip_child(kmip_child(out, KMIP_TAG_ATTRIBUTE), KMIP_TAG_ATTRIBUTE_VALUE);
+    assert_true(kmip_bytes(out, KMIP_TAG_CERTIFICATE_SUBJECT_DISTINGUISHED_NAME).len > 0);
+}
+
 static void a_pair_knows_its_other_half(void **state)
 {
     (void)state;
@@ -327,7 +370,7 @@ static void what_lies_in_the_archive_is_left_alone(void **state)
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 TEST_MAIN(CASE(fresh_until_it_is_given_out), CASE(lifecycle),
           CASE(what_is_registered_is_given_back), CASE(what_is_no_key_is_refused),
-          CASE(secrets_and_opaque_objects), CASE(a_pair_knows_its_other_half),
-          CASE(a_replacement_takes_the_name), CASE(export_and_import),
-          CASE(templates_defaults_and_constraints), CASE(leases_limits_and_checks),
-          CASE(what_lies_in_the_archive_is_left_alone))
+          CASE(secrets_and_opaque_objects), CASE(a_certificate_says_who_it_is),
+          CASE(a_pair_knows_its_other_half), CASE(a_replacement_takes_the_name),
+          CASE(export_and_import), CASE(templates_defaults_and_constraints),
+          CASE(leases_limits_and_checks), CASE(what_lies_in_the_archive_is_left_alone))
