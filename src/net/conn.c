@@ -525,8 +525,10 @@ void net_conn_hold(struct net_conn *conn)
 static void go_on(struct net_conn *conn)
 {
     conn_rearm(conn);
-    if (conn->state == CONN_OPEN)
-        conn_later(conn); /* TLS or `in` may hold what raises no event */
+    /* TLS or `in` may hold what raises no event */
+    if (conn->state == CONN_OPEN &&
+        (conn->recheck || conn->eof || (conn->ssl != NULL && SSL_has_pending(conn->ssl))))
+        conn_later(conn);
 }
 
 void net_conn_release(struct net_conn *conn)

@@ -51,6 +51,7 @@ struct net_conn {
     bool stalled; /* what is in `out` had to wait */
     bool recheck; /* `in` may hold whole frames */
     bool eof;
+    bool drained;   /* TLS: the socket has no more until an event says so */
     bool opened;    /* on_open was called */
     bool owed;      /* on_close and on_free are due at the end */
     bool upgrading; /* starttls: the handshake begins when `out` is empty */

@@ -26,8 +26,15 @@ static int bio_read(BIO *bio, char *to, size_t cap, size_t *ret_len)
 {
     struct net_conn *conn = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
+    if (conn->drained) {
+        BIO_set_retry_read(bio);
+        return 0;
+    }
     ssize_t n = recv(conn->fd, to, cap, 0);
     if (n > 0) {
+        /* A short one has emptied the socket; what comes meanwhile raises an event. So a record
+         * that came whole costs one call, not one for its head, its body and the nothing behind. */
+        conn->drained = (size_t)n < cap;
         *ret_len = (size_t)n;
         return 1;
     }
@@ -79,6 +86,7 @@ enum err conn_tls_begin(struct net_conn *conn)
     BIO_set_data(bio, conn);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl, bio, bio);
+    SSL_set_read_ahead(ssl, 1);
     conn->ssl = ssl;
     net_tls_unref(conn->tls);
     conn->tls = NULL;
@@ -114,6 +122,7 @@ static bool resumed_certificate_expired(const SSL *ssl)
 void conn_tls_handshake(struct net_conn *conn)
 {
     ERR_clear_error();
+    conn->drained = false;
     int done = SSL_do_handshake(conn->ssl);
     if (done == 1) {
         if (resumed_certificate_expired(conn->ssl)) {
@@ -154,6 +163,7 @@ enum conn_io conn_tls_read(struct net_conn *conn, uint8_t *to, size_t cap, size_
     size_t total = 0;
     enum conn_io io = CONN_IO_OK;
     ERR_clear_error();
+    conn->drained = false;
     while (total < cap && io == CONN_IO_OK) {
         size_t n = 0;
         int result = SSL_read_ex(conn->ssl, to + total, cap - total, &n);
