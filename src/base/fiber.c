@@ -45,7 +45,8 @@
  * system, which gives zeros the next time; it is known to be in use by what is written right below,
  * and, as a frame may step over that, given back now and then whatever is there. */
 #define WARM       ((size_t)32 * 1024)
-#define PROBE      ((size_t)4096)
+#define HOT        ((size_t)12 * 1024) /* the part of it that most of them stay within */
+#define PROBE      ((size_t)2048)
 #define DEEP_EVERY 64 /* uses */
 
 enum state { IDLE, RUNNING, RUNNING_WOKEN, PAUSED, WOKEN };
@@ -56,7 +57,8 @@ struct fiber {
     struct fiber *next; /* in the pool's list of idle ones */
     struct fiber *all;
     unsigned uses;
-    uint8_t *map; /* guard, then stack; NULL: no stack at present */
+    uint8_t *map;  /* guard, then stack; NULL: no stack at present */
+    uint8_t *keep; /* from here on the stack holds entry's own frame; NULL: not entered yet */
     void (*fn)(void *arg);
     void *arg;
     jmp_buf inside;  /* where it paused */
@@ -113,13 +115,11 @@ static inline __attribute__((always_inline)) void enter_end(struct fiber *fiber)
 #endif
 }
 
-static inline __attribute__((always_inline)) void leave_begin(struct fiber *fiber, bool forever)
+static inline __attribute__((always_inline)) void leave_begin(struct fiber *fiber)
 {
     (void)fiber;
-    (void)forever;
 #ifdef FIBER_ASAN
-    __sanitizer_start_switch_fiber(forever ? NULL : &fiber->fake_inside, fiber->outside_stack,
-                                   fiber->outside_size);
+    __sanitizer_start_switch_fiber(&fiber->fake_inside, fiber->outside_stack, fiber->outside_size);
 #endif
 #ifdef FIBER_TSAN
     __tsan_switch_to_fiber(fiber->tsan_outside, 0);
@@ -150,46 +150,78 @@ static enum err make_stack(struct fiber *fiber)
         return ERR_NO_MEMORY;
     }
     fiber->map = map;
+    fiber->keep = NULL;
+#ifdef FIBER_ASAN
+    fiber->fake_inside = NULL;
+#endif
+#ifdef FIBER_TSAN
+    fiber->tsan_inside = __tsan_create_fiber(0);
+#endif
     return ERR_OK;
+}
+
+/* Nothing was left in what a stack that went deeper would most likely have written to. */
+static bool untouched(const uint8_t *below)
+{
+    static const uint8_t zeros[PROBE];
+    return memcmp(below - PROBE, zeros, PROBE) == 0;
 }
 
 static void wipe_stack(struct fiber *fiber)
 {
     uint8_t *stack = stack_of(fiber);
+    uint8_t *top = stack + FIBER_STACK;
 #ifdef FIBER_ASAN
     __asan_unpoison_memory_region(stack, FIBER_STACK);
 #endif
-    const uint8_t *probe = stack + FIBER_STACK - WARM - PROBE;
-    static const uint8_t zeros[PROBE];
-    bool deep = ++fiber->uses % DEEP_EVERY == 0 || memcmp(probe, zeros, PROBE) != 0;
+    bool all = ++fiber->uses % DEEP_EVERY == 0;
+    uint8_t *from = !all && untouched(top - HOT) ? top - HOT : top - WARM;
+    bool deep = all || (from == top - WARM && !untouched(from));
     if (deep && madvise(stack, FIBER_STACK - WARM, MADV_DONTNEED) != 0)
         explicit_bzero(stack, FIBER_STACK - WARM);
-    explicit_bzero(stack + FIBER_STACK - WARM, WARM);
+    explicit_bzero(from, (size_t)(fiber->keep - from));
 }
 
 static void drop_stack(struct fiber *fiber)
 {
-    if (fiber->map != NULL)
-        (void)munmap(fiber->map, GUARD + FIBER_STACK);
+    if (fiber->map == NULL)
+        return;
+    (void)munmap(fiber->map, GUARD + FIBER_STACK);
     fiber->map = NULL;
+    explicit_bzero(fiber->inside, sizeof fiber->inside); /* registers */
+#ifdef FIBER_TSAN
+    __tsan_destroy_fiber(fiber->tsan_inside);
+#endif
 }
 
 /* ---- switching ---- */
 
+/* Where the caller's frame ends. */
+static __attribute__((noinline)) NO_TSAN uint8_t *below_caller(void)
+{
+    return __builtin_frame_address(0);
+}
+
+/* Stays on its stack between two uses, since coming here anew would set the signal mask, which is a
+ * system call. Its frame, which is not wiped, holds nothing of what it runs. */
 NO_TSAN static void entry(void)
 {
-    struct fiber *fiber = current;
-    enter_end(fiber);
-    fiber->fn(fiber->arg);
-    atomic_store_explicit(&fiber->state, IDLE, memory_order_release);
-    leave_begin(fiber, true);
-    _longjmp(fiber->outside, 1);
+    enter_end(current);
+    current->keep = below_caller();
+    for (;;) {
+        current->fn(current->arg);
+        atomic_store_explicit(&current->state, IDLE, memory_order_release);
+        if (_setjmp(current->inside) == 0) {
+            leave_begin(current);
+            _longjmp(current->outside, 1);
+        }
+        enter_end(current);
+    }
 }
 
 static void end(struct fiber *fiber)
 {
     struct fiber_pool *pool = fiber->pool;
-    explicit_bzero(fiber->inside, sizeof fiber->inside); /* registers */
     pool->active--;
     if (pool->ready < pool->spare) {
         wipe_stack(fiber);
@@ -202,19 +234,16 @@ static void end(struct fiber *fiber)
         fiber->next = pool->bare;
         pool->bare = fiber;
     }
-#ifdef FIBER_TSAN
-    __tsan_destroy_fiber(fiber->tsan_inside);
-#endif
 }
 
 /* Until it pauses or ends. */
-NO_TSAN static void run(struct fiber *fiber, bool first)
+NO_TSAN static void run(struct fiber *fiber)
 {
     assert(current == NULL);
     current = fiber;
     if (_setjmp(fiber->outside) == 0) {
         enter_begin(fiber);
-        if (first)
+        if (fiber->keep == NULL)
             (void)setcontext(&fiber->entry);
         else
             _longjmp(fiber->inside, 1);
@@ -260,20 +289,15 @@ enum err fiber_start(struct fiber_pool *pool, void (*fn)(void *arg), void *arg)
     assert(fiber != NULL);
     fiber->fn = fn;
     fiber->arg = arg;
-    /* Asks for the signal mask each time; the alternative is a first frame that is never wiped. */
-    (void)getcontext(&fiber->entry);
-    fiber->entry.uc_stack = (stack_t){.ss_sp = stack_of(fiber), .ss_size = FIBER_STACK};
-    fiber->entry.uc_link = NULL;
-    makecontext(&fiber->entry, entry, 0);
-#ifdef FIBER_ASAN
-    fiber->fake_inside = NULL;
-#endif
-#ifdef FIBER_TSAN
-    fiber->tsan_inside = __tsan_create_fiber(0);
-#endif
+    if (fiber->keep == NULL) {
+        (void)getcontext(&fiber->entry);
+        fiber->entry.uc_stack = (stack_t){.ss_sp = stack_of(fiber), .ss_size = FIBER_STACK};
+        fiber->entry.uc_link = NULL;
+        makecontext(&fiber->entry, entry, 0);
+    }
     pool->active++;
     atomic_store_explicit(&fiber->state, RUNNING, memory_order_relaxed);
-    run(fiber, true);
+    run(fiber);
     return ERR_OK;
 }
 
@@ -293,7 +317,7 @@ NO_TSAN void fiber_pause(void)
         return;
     }
     if (_setjmp(fiber->inside) == 0) {
-        leave_begin(fiber, false);
+        leave_begin(fiber);
         _longjmp(fiber->outside, 1);
     }
     enter_end(current);
@@ -320,7 +344,7 @@ void fiber_resume(struct fiber *fiber)
     bool woken = atomic_compare_exchange_strong(&fiber->state, &state, RUNNING);
     assert(woken);
     if (woken)
-        run(fiber, false);
+        run(fiber);
 }
 
 void *fiber_post_room(struct fiber *fiber)
