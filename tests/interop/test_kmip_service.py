@@ -1,13 +1,11 @@
 """The KMIP service as the network meets it: certificates and passwords, three encodings over HTTPS, the message log, reloads,
 and peers that behave badly. What operations answer is the conformance suite's business."""
 
-import http.client
 import json
 import re
 import resource
 import socket
 import ssl
-import struct
 import time
 import xml.etree.ElementTree as xml
 from pathlib import Path
@@ -15,108 +13,8 @@ from pathlib import Path
 import pytest
 
 from harness import Daemon, openssl, wait_for
-
-DISCOVER, QUERY, CREATE, GET = 0x1E, 0x18, 1, 10
-SUCCESS, UNAUTHENTICATED = 0, 3
-STRUCTURE, INTEGER, ENUMERATION, TEXT, BYTES = 1, 2, 5, 7, 8
-
-
-# -- TTLV, as little as is needed here ---------------------------------------------------------------------------------------
-
-def item(tag, kind, value):
-    if kind == STRUCTURE:
-        body = b"".join(value)
-    elif kind in (INTEGER, ENUMERATION):
-        body = struct.pack(">i", value)
-    else:
-        body = value.encode() if isinstance(value, str) else value
-    return struct.pack(">II", tag << 8 | kind, len(body)) + body + b"\0" * (-len(body) % 8)
-
-
-def password(name, secret):
-    return item(0x420023, STRUCTURE, [item(0x420024, ENUMERATION, 1), item(0x420025, STRUCTURE, [
-        item(0x420099, TEXT, name), item(0x4200A1, TEXT, secret)])])
-
-
-def message(operation, payload=(), credential=None):
-    header = [item(0x420069, STRUCTURE, [item(0x42006A, INTEGER, 1), item(0x42006B, INTEGER, 4)])]
-    if credential is not None:
-        header.append(item(0x42000C, STRUCTURE, [credential]))
-    header.append(item(0x42000D, INTEGER, 1))
-    return item(0x420078, STRUCTURE, [
-        item(0x420077, STRUCTURE, header),
-        item(0x42000F, STRUCTURE, [item(0x42005C, ENUMERATION, operation), item(0x420079, STRUCTURE, payload)])])
-
-
-def attribute(name, value):
-    return item(0x420008, STRUCTURE, [item(0x42000A, TEXT, name), value])
-
-
-def create():
-    return message(CREATE, [item(0x420057, ENUMERATION, 2), item(0x420091, STRUCTURE, [
-        attribute("Cryptographic Algorithm", item(0x42000B, ENUMERATION, 3)),
-        attribute("Cryptographic Length", item(0x42000B, INTEGER, 256)),
-        attribute("Cryptographic Usage Mask", item(0x42000B, INTEGER, 12))])])
-
-
-def get(uid):
-    return message(GET, [item(0x420094, TEXT, uid)])
-
-
-def find(answer, tag):
-    """The value of the first item with that tag."""
-    at = answer.find(struct.pack(">I", tag << 8)[:3])
-    kind, length = answer[at + 3], struct.unpack(">I", answer[at + 4:at + 8])[0]
-    value = answer[at + 8:at + 8 + length]
-    return struct.unpack(">i", value)[0] if kind in (INTEGER, ENUMERATION) else value
-
-
-def status(answer):
-    return find(answer, 0x42007F)
-
-
-def reason(answer):
-    return find(answer, 0x42007E)
-
-
-class Link:
-    """One connection to the KMIP port."""
-
-    def __init__(self, port, folder=None, certificate=None, key=None, ca=None):
-        self.context = ssl.create_default_context(cafile=str(ca or folder / "ca.pem"))
-        if folder is not None:
-            certificate, key = folder / "client.pem", folder / "client.key"
-        if certificate is not None:
-            self.context.load_cert_chain(str(certificate), str(key))
-        self.raw = socket.create_connection(("127.0.0.1", port), timeout=20)
-        self.tls = self.context.wrap_socket(self.raw, server_hostname="localhost")
-
-    def send(self, data):
-        self.tls.sendall(data)
-
-    def receive(self):
-        """One answer; None where the server closed."""
-        data = b""
-        wanted = 8
-        while len(data) < wanted:
-            try:
-                piece = self.tls.recv(wanted - len(data))
-            except (ConnectionError, ssl.SSLError):
-                return None
-            if not piece:
-                return None
-            data += piece
-            if len(data) == 8:
-                wanted = 8 + struct.unpack(">I", data[4:])[0]
-        return data
-
-    def ask(self, data):
-        self.send(data)
-        return self.receive()
-
-    def close(self):
-        self.tls.close()
-
+from kmip_wire import (CREATE, DISCOVER, ENUMERATION, QUERY, SUCCESS, UNAUTHENTICATED, Link, Web, create, find, get, item, message,
+                       password, reason, status)
 
 # -- one daemon for all ----------------------------------------------------------------------------------------------------
 
@@ -252,18 +150,6 @@ def test_passwords_are_really_checked(daemon, db, folder):
 
 
 # -- HTTPS -----------------------------------------------------------------------------------------------------------------
-
-class Web:
-    def __init__(self, daemon, folder):
-        context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
-        context.load_cert_chain(str(folder / "client.pem"), str(folder / "client.key"))
-        self.http = http.client.HTTPSConnection("localhost", daemon.https_port, context=context, timeout=20)
-
-    def post(self, body, kind, path="/kmip", method="POST", headers=None):
-        self.http.request(method, path, body, {"Content-Type": kind, **(headers or {})})
-        answer = self.http.getresponse()
-        return answer, answer.read()
-
 
 XML = ('<RequestMessage><RequestHeader><ProtocolVersion><ProtocolVersionMajor type="Integer" value="1"/>'
        '<ProtocolVersionMinor type="Integer" value="4"/></ProtocolVersion><BatchCount type="Integer" value="1"/>'

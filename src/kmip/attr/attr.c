@@ -224,6 +224,8 @@ enum err kmip_attr_read(struct kmip_attrs *attrs, const struct kmip_node *node)
         else
             ref = named(kmip_bytes(node, KMIP_TAG_ATTRIBUTE_NAME));
         index = kmip_num(node, KMIP_TAG_ATTRIBUTE_INDEX, -1);
+        if (index < 0 && kmip_child(node, KMIP_TAG_ATTRIBUTE_INDEX) != NULL)
+            return ERR_SYNTAX;
     }
     if (ref.tag == 0 || !kmip_attr_exists(ref.tag))
         return ERR_NOT_FOUND;

@@ -10,6 +10,8 @@
 #include "kmip/op/tickets.h"
 #include "kmip/server/config.h"
 
+#define CHANGE_ROOM 256 /* bytes; more than the payload of any answer to a change */
+
 uint32_t kmip_reason_of(enum err err, uint16_t version)
 {
     /* 2.x tells an object that is not there from other things */
@@ -84,12 +86,29 @@ static struct item begin_item(struct kmip_batch *batch, const struct kmip_node *
     item.out = kmip_put_struct(b, batch->response, KMIP_TAG_BATCH_ITEM);
     const struct kmip_node *operation = kmip_child(in, KMIP_TAG_OPERATION);
     const struct kmip_node *id = kmip_child(in, KMIP_TAG_UNIQUE_BATCH_ITEM_ID);
-    if (operation != NULL)
+    /* of the wrong type they are refused, and not repeated */
+    if (operation != NULL && operation->type == KMIP_ENUMERATION)
         kmip_put_copy(b, item.out, 0, operation);
-    if (id != NULL)
+    if (id != NULL && id->type == KMIP_BYTE_STRING)
         kmip_put_copy(b, item.out, 0, id);
     item.status = kmip_put_enum(b, item.out, KMIP_TAG_RESULT_STATUS, KMIP_STATUS_SUCCESS);
     return item;
+}
+
+/* What changes something is not begun where its answer may not fit: nobody would learn of it. */
+static bool fits(const struct kmip_batch *batch, const struct kmip_call *call)
+{
+    const struct kmip_op_row *row = kmip_op_row(call->operation, call->request->version);
+    const unsigned changing =
+        VAULT_MAY_CREATE | VAULT_MAY_MANAGE | VAULT_MAY_DESTROY | VAULT_MAY_CERTIFY;
+    return row == NULL || (row->may & changing) == 0 ||
+           kmip_ttlv_len(batch->response) + CHANGE_ROOM <= batch->max;
+}
+
+static enum err too_large(struct kmip_call *call)
+{
+    return kmip_fail(call, KMIP_REASON_RESPONSE_TOO_LARGE,
+                     "the answer is longer than the Maximum Response Size");
 }
 
 /* A failed operation leaves what it built behind: nothing of it is sent. */
@@ -101,14 +120,13 @@ static enum err answer(struct kmip_batch *batch, const struct kmip_node *in, boo
     struct kmip_call call = {.request = request, .operation = kmip_enum(in, KMIP_TAG_OPERATION, 0)};
     call.out = kmip_put_struct(b, NULL, KMIP_TAG_RESPONSE_PAYLOAD);
     TRY(b->err);
-    enum err err = run_one(&call, in);
+    enum err err = fits(batch, &call) ? run_one(&call, in) : too_large(&call);
     if (b->err != ERR_OK)
         return b->err;
     if (err == ERR_OK && !call.pending)
         kmip_filter_payload(call.out, call.operation, request->version);
     if (err == ERR_OK && kmip_ttlv_len(batch->response) + kmip_ttlv_len(call.out) > batch->max)
-        err = kmip_fail(&call, KMIP_REASON_RESPONSE_TOO_LARGE,
-                        "the answer is longer than the Maximum Response Size");
+        err = too_large(&call);
     batch->processed->items++;
     if (batch->processed->operation == 0)
         batch->processed->operation = call.operation;

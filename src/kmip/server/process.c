@@ -63,10 +63,11 @@ static uint16_t version_peek(const struct kmip_config *config, enum kmip_format 
         be32_load(in.data + 24) >> 8 != 0x42006a || be32_load(in.data + 40) >> 8 != 0x42006b)
         return config->version_min;
     const uint32_t major = be32_load(in.data + 32), minor = be32_load(in.data + 48);
-    const uint32_t version = major << 8 | (minor & 0xff);
-    if (major > 2 || version < config->version_min || version > config->version_max)
+    if (major < 1 || major > 2 || minor > (major == 1 ? 4 : 1))
         return config->version_min;
-    return (uint16_t)version;
+    const uint16_t version = (uint16_t)(major << 8 | minor);
+    return version < config->version_min || version > config->version_max ? config->version_min
+                                                                          : version;
 }
 
 static struct kmip_node *put_header(struct message *m, struct kmip_node *response, int32_t items)
@@ -77,7 +78,8 @@ static struct kmip_node *put_header(struct message *m, struct kmip_node *respons
     kmip_put_int(b, version, KMIP_TAG_PROTOCOL_VERSION_MAJOR, m->request.version >> 8);
     kmip_put_int(b, version, KMIP_TAG_PROTOCOL_VERSION_MINOR, m->request.version & 0xff);
     kmip_put_date(b, header, KMIP_TAG_TIME_STAMP, m->request.now);
-    /* Who gives no correlation value of his own gets one of ours. Not in 2.0: PyKMIP stops at it. */
+    /* Who gives no correlation value of his own gets one of ours. Not in 2.0: PyKMIP stops at it.
+     */
     if (m->request.version >= KMIP_2_1 && m->request.header != NULL &&
         kmip_child(m->request.header, KMIP_TAG_CLIENT_CORRELATION_VALUE) == NULL) {
         char text[48];
