@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "crypto/random.h"
+#include "kmip/server/config.h"
 #include "kmip_enums.h"
 
 #define BUCKETS 256
@@ -82,7 +83,8 @@ enum err kmip_stream_add(struct kmip_call *call, enum kmip_stream_kind kind,
                          struct kmip_stream **ret_stream)
 {
     struct kmip_streams *streams = call->request->env->streams;
-    if (streams == NULL)
+    /* one that goes on while a reload forbids new ones may end */
+    if (streams == NULL || !call->request->env->config->streaming)
         return kmip_fail(call, KMIP_REASON_FEATURE_NOT_SUPPORTED,
                          "operations in pieces are not served here");
     kmip_streams_expire(streams, call->request->now);

@@ -182,7 +182,6 @@ void kmip_loop_configure(struct kmip_loop *loop, struct kmip_setup *setup)
     struct kmip_setup *before = loop->setup;
     loop->setup = setup;
     loop->env.config = &setup->config;
-    loop->env.streams = setup->config.streaming ? loop->streams : NULL;
     kmip_setup_unref(before);
 }
 
@@ -210,6 +209,7 @@ enum err kmip_loop_init(struct kmip_loop *loop, struct kmip_server *server, stru
     TRY(net_loop_on_iteration(net, on_iteration, loop));
     TRY(keeper_client_new(keeper_fd, &loop->env.keeper));
     TRY(kmip_streams_new(loop->env.keeper, &loop->streams));
+    loop->env.streams = loop->streams;
     loop->watching = NET_READABLE;
     net_watch_want(loop->watch, loop->watching);
     net_timer_every(loop->timer, TICK_MS);
