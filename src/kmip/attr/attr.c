@@ -60,9 +60,9 @@ struct bytes kmip_attr_bytes(const struct kmip_attrs *attrs, uint32_t tag)
 
 /* Appends an instance as it is; indexes are the caller's. */
 static enum err append(struct kmip_attrs *attrs, const struct kmip_attr_ref *ref, int32_t index,
-                       struct kmip_node *value)
+                       struct kmip_node *value, size_t max)
 {
-    if (attrs->count >= KMIP_ATTRIBUTES_MAX)
+    if (attrs->count >= max)
         return ERR_LIMIT;
     if (value == NULL)
         return ERR_NO_MEMORY;
@@ -86,24 +86,34 @@ enum err kmip_attr_add(struct kmip_attrs *attrs, const struct kmip_attr_ref *ref
 {
     int32_t index = 0;
     for (struct kmip_attr *a = attrs->first; a != NULL; a = a->next)
-        if (kmip_attr_is(a, ref) && a->index >= index)
+        if (kmip_attr_is(a, ref) && a->index >= index) {
+            if (a->index == INT32_MAX)
+                return ERR_LIMIT;
             index = a->index + 1;
-    return append(attrs, ref, index, value);
+        }
+    return append(attrs, ref, index, value, KMIP_ATTRIBUTES_MAX);
+}
+
+/* One that the server makes, the first of its kind: however many the client brought, there is room
+ * for it. */
+static enum err add_own(struct kmip_attrs *attrs, uint32_t tag, struct kmip_node *value)
+{
+    return append(attrs, &(struct kmip_attr_ref){.tag = tag}, 0, value,
+                  KMIP_ATTRIBUTES_MAX + KMIP_ATTRIBUTES_OWN);
 }
 
 enum err kmip_attr_add_num(struct kmip_attrs *attrs, uint32_t tag, enum kmip_type type,
                            int64_t value)
 {
     struct kmip_build build = {.arena = attrs->arena};
-    return kmip_attr_add(attrs, &(struct kmip_attr_ref){.tag = tag},
-                         kmip_put_num(&build, NULL, tag, type, value));
+    return add_own(attrs, tag, kmip_put_num(&build, NULL, tag, type, value));
 }
 
 enum err kmip_attr_set(struct kmip_attrs *attrs, uint32_t tag, struct kmip_node *value)
 {
     struct kmip_attr *a = kmip_attr_find(attrs, tag);
     if (a == NULL || value == NULL)
-        return kmip_attr_add(attrs, &(struct kmip_attr_ref){.tag = tag}, value);
+        return add_own(attrs, tag, value);
     value->tag = tag;
     a->value = value;
     return ERR_OK;
@@ -239,7 +249,7 @@ enum err kmip_attr_read(struct kmip_attrs *attrs, const struct kmip_node *node)
     for (const struct kmip_attr *a = attrs->first; a != NULL; a = a->next)
         if (kmip_attr_is(a, &ref) && a->index == index)
             return ERR_EXISTS;
-    return append(attrs, &ref, (int32_t)index, copy);
+    return append(attrs, &ref, (int32_t)index, copy, KMIP_ATTRIBUTES_MAX);
 }
 
 bool kmip_attr_known(uint16_t version, const struct kmip_attr *attr)

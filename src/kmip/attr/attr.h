@@ -42,6 +42,8 @@ struct bytes kmip_attr_bytes(const struct kmip_attrs *attrs, uint32_t tag);
  * past KMIP_ATTRIBUTES_MAX. */
 MUST_CHECK enum err kmip_attr_add(struct kmip_attrs *attrs, const struct kmip_attr_ref *ref,
                                   struct kmip_node *value);
+/* A number of the server's own, of which the object has none yet; there is room for
+ * KMIP_ATTRIBUTES_OWN of them beside a client's. The same holds for what _set and _set_num add. */
 MUST_CHECK enum err kmip_attr_add_num(struct kmip_attrs *attrs, uint32_t tag, enum kmip_type type,
                                       int64_t value);
 /* Replace the first instance, or add one. */

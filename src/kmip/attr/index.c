@@ -3,6 +3,11 @@
 #include "kmip/attr/rules.h"
 #include "kmip/codec/table.h"
 
+/* Entries that are kept for what an object has once, by rank its dates and kinds: one that is full
+ * of a client's attributes can still be revoked and destroyed. */
+#define OWN_KEYS 16
+#define OWN_RANK 4
+
 /* Attributes with entries; how few objects one value has, as a guess. */
 static unsigned rank(uint32_t tag)
 {
@@ -160,13 +165,17 @@ enum err kmip_attr_keys(const struct kmip_attrs *attrs, struct vault_key **ret_k
             room += a->value->type == KMIP_STRUCTURE ? a->value->count : 1;
     if (room > VAULT_KEYS_MAX)
         room = VAULT_KEYS_MAX;
+    const size_t theirs = room < VAULT_KEYS_MAX - OWN_KEYS ? room : VAULT_KEYS_MAX - OWN_KEYS;
     struct vault_key *keys = arena_take(attrs->arena, (room + 1) * sizeof(*keys));
     if (keys == NULL)
         return ERR_NO_MEMORY;
     size_t count = 0;
     for (const struct kmip_attr *a = attrs->first; a != NULL; a = a->next)
+        if (rank(a->tag) != 0 && rank(a->tag) < OWN_RANK && !keys_of(a, keys, theirs, &count))
+            return ERR_LIMIT;
+    for (const struct kmip_attr *a = attrs->first; a != NULL; a = a->next)
         /* the vault keeps the entry of State itself */
-        if (rank(a->tag) != 0 && a->tag != KMIP_TAG_STATE && !keys_of(a, keys, room, &count))
+        if (rank(a->tag) >= OWN_RANK && a->tag != KMIP_TAG_STATE && !keys_of(a, keys, room, &count))
             return ERR_LIMIT;
     *ret_keys = keys;
     *ret_count = count;

@@ -103,7 +103,7 @@ static enum err add_usage(struct kmip_attrs *attrs, const struct vault_object *o
     kmip_put_num(&build, node, KMIP_TAG_USAGE_LIMITS_COUNT, KMIP_LONG_INTEGER, object->usage_left);
     kmip_put_enum(&build, node, KMIP_TAG_USAGE_LIMITS_UNIT, object->usage_unit);
     TRY(build.err);
-    return kmip_attr_add(attrs, &(struct kmip_attr_ref){.tag = KMIP_TAG_USAGE_LIMITS}, node);
+    return kmip_attr_set(attrs, KMIP_TAG_USAGE_LIMITS, node);
 }
 
 static enum err add_identity(struct kmip_attrs *attrs, const struct vault_object *object)
@@ -111,9 +111,9 @@ static enum err add_identity(struct kmip_attrs *attrs, const struct vault_object
     struct kmip_build build = {.arena = attrs->arena};
     uint8_t id[8];
     be64_store(id, object->id);
-    TRY(kmip_attr_add(attrs, &(struct kmip_attr_ref){.tag = KMIP_TAG_UNIQUE_IDENTIFIER},
+    TRY(kmip_attr_set(attrs, KMIP_TAG_UNIQUE_IDENTIFIER,
                       kmip_put_text(&build, NULL, KMIP_TAG_UNIQUE_IDENTIFIER, object->uid)));
-    TRY(kmip_attr_add(attrs, &(struct kmip_attr_ref){.tag = KMIP_TAG_SHORT_UNIQUE_IDENTIFIER},
+    TRY(kmip_attr_set(attrs, KMIP_TAG_SHORT_UNIQUE_IDENTIFIER,
                       kmip_put_bytes_copy(&build, NULL, KMIP_TAG_SHORT_UNIQUE_IDENTIFIER,
                                           KMIP_BYTE_STRING, BYTES(id))));
     return kmip_attr_add_num(attrs, KMIP_TAG_OBJECT_TYPE, KMIP_ENUMERATION, object->type);

@@ -15,6 +15,7 @@
 #define KMIP_RESPONSE_MAX   ((size_t)4 * 1024 * 1024)
 #define KMIP_ARENA_MAX      ((size_t)32 * 1024 * 1024) /* all memory of one request */
 #define KMIP_ATTRIBUTES_MAX 256                        /* instances of one object */
+#define KMIP_ATTRIBUTES_OWN 64                         /* those of the server beside them */
 #define KMIP_PROFILES_MAX   128
 #define KMIP_NAMESPACES_MAX 32
 

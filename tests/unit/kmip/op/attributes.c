@@ -193,8 +193,32 @@ static void unknown_names_and_types(void **state)
                   with(uid, NAMED("State") NAMED("State")));
 }
 
+/* Whatever a client puts on an object, it can be read, revoked and destroyed. */
+static void full_objects_can_still_be_destroyed(void **state)
+{
+    (void)state;
+    world.version = KMIP_1_4;
+    const char *uid = world_aes(&world, "k", "");
+    unsigned added = 0;
+    while (added < 600 &&
+           world_ask(&world, "AddAttribute",
+                     world_text("%s<Attribute><AttributeName type=\"TextString\" value=\"Name\"/>"
+                                "<AttributeValue><NameValue type=\"TextString\" value=\"n%u\"/>"
+                                "<NameType type=\"Enumeration\" "
+                                "value=\"UninterpretedTextString\"/></AttributeValue></Attribute>",
+                                UID(uid), added)) != NULL)
+        added++;
+    assert_in_range(added, 100, KMIP_ATTRIBUTES_MAX);
+    world_must(&world, "Get", UID(uid));
+    world_must(&world, "Revoke",
+               with(uid, "<RevocationReason><RevocationReasonCode type=\"Enumeration\" "
+                         "value=\"KeyCompromise\"/></RevocationReason>"));
+    world_must(&world, "Destroy", UID(uid));
+    assert_int_equal(world_state(&world, uid), KMIP_STATE_DESTROYED_COMPROMISED);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 TEST_MAIN(CASE(custom_ones_come_change_and_go), CASE(instances_have_indexes),
           CASE(in_2_x_the_present_value_names_the_instance), CASE(single_ones_and_the_servers_own),
           CASE(dates_only_while_they_are_to_come), CASE(adjusting), CASE(becoming_more_secret_only),
-          CASE(unknown_names_and_types))
+          CASE(unknown_names_and_types), CASE(full_objects_can_still_be_destroyed))
