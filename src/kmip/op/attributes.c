@@ -153,17 +153,8 @@ static enum err find(struct kmip_call *call, const struct edit *e, const struct 
 /* New limits begin with all of their units. */
 static enum err settle(struct kmip_call *call, struct kmip_node *value)
 {
-    struct kmip_build build = {.arena = kmip_arena(call)};
-    if (value->tag != KMIP_TAG_USAGE_LIMITS)
-        return ERR_OK;
-    const int64_t total = kmip_num(value, KMIP_TAG_USAGE_LIMITS_TOTAL, -1);
-    struct kmip_node *count = kmip_child(value, KMIP_TAG_USAGE_LIMITS_COUNT);
-    if (total < 0)
-        return kmip_fail(call, KMIP_REASON_INVALID_ATTRIBUTE_VALUE, "no Usage Limits Total");
-    if (count != NULL)
-        kmip_remove(value, count);
-    kmip_put_num(&build, value, KMIP_TAG_USAGE_LIMITS_COUNT, KMIP_LONG_INTEGER, total);
-    return build.err;
+    return value->tag == KMIP_TAG_USAGE_LIMITS ? kmip_usage_limits_begin(call, value, false)
+                                               : ERR_OK;
 }
 
 /* For the answer: what the object holds lives as long as the transaction only. */
@@ -295,7 +286,10 @@ static enum err adjusted(struct kmip_call *call, const struct edit *e, const str
     case KMIP_ADJUSTMENT_TYPE_INCREMENT: over = __builtin_add_overflow(value, by, &value); break;
     case KMIP_ADJUSTMENT_TYPE_DECREMENT: over = __builtin_sub_overflow(value, by, &value); break;
     case KMIP_ADJUSTMENT_TYPE_NEGATE:
-        value = old->type == KMIP_BOOLEAN ? value == 0 : -value;
+        if (old->type == KMIP_BOOLEAN)
+            value = value == 0;
+        else
+            over = __builtin_sub_overflow((int64_t)0, value, &value);
         break;
     default: return kmip_fail(call, KMIP_REASON_INVALID_FIELD, "unknown Adjustment Type");
     }
@@ -325,7 +319,10 @@ static enum err adjust(struct kmip_change *change, struct edit *e)
         TRY(build.err);
         TRY(adjusted(call, e, zero, &value));
         zero->num = value;
-        return kmip_attr_add(change->attrs, &e->ref, zero);
+        const enum err err = kmip_attr_add(change->attrs, &e->ref, zero);
+        return err == ERR_LIMIT
+                   ? kmip_fail(call, KMIP_REASON_INDEX_OUT_OF_BOUNDS, "too many attributes")
+                   : err;
     }
     TRY(may_change(call, change, old));
     TRY(adjusted(call, e, old->value, &value));

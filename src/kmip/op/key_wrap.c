@@ -1,5 +1,6 @@
 #include "kmip/op/key_wrap.h"
 
+#include "kmip/attr/rules.h"
 #include "kmip/codec/codec.h"
 #include "kmip/op/key_use.h"
 #include "kmip/op/refuse.h"
@@ -340,24 +341,22 @@ bool kmip_key_is_wrapped(const struct kmip_node *block)
     return kmip_child(block, KMIP_TAG_KEY_WRAPPING_DATA) != NULL;
 }
 
-static enum err add_missing(struct kmip_attrs *to, const struct kmip_attrs *from)
+/* Which of them are a client's to set; others were the wrapping server's own. */
+static enum err add_settable(struct kmip_call *call, struct kmip_new *new,
+                             const struct kmip_attrs *from)
 {
-    struct kmip_attrs missing = {.arena = to->arena};
+    struct kmip_attrs settable = {.arena = from->arena};
     for (const struct kmip_attr *attr = from->first; attr != NULL; attr = attr->next) {
         struct kmip_attr_ref ref = {.tag = attr->tag, .vendor = attr->vendor, .name = attr->name};
-        if (kmip_attr_find_ref(to, &ref) == NULL)
-            TRY(kmip_attr_add(&missing, &ref, attr->value));
+        if ((kmip_attr_flags(attr->tag) & KMIP_ATTR_SET) != 0)
+            TRY(kmip_attr_add(&settable, &ref, attr->value));
     }
-    for (const struct kmip_attr *attr = missing.first; attr != NULL; attr = attr->next) {
-        struct kmip_attr_ref ref = {.tag = attr->tag, .vendor = attr->vendor, .name = attr->name};
-        TRY(kmip_attr_add(to, &ref, attr->value));
-    }
-    return ERR_OK;
+    return kmip_new_more(call, new, &settable);
 }
 
 /* Attributes that were wrapped with the key: Attribute structures, or Attributes in 2.x. */
 static enum err take_attributes(struct kmip_call *call, const struct buf *rest,
-                                struct kmip_attrs *attrs)
+                                struct kmip_new *new)
 {
     if (rest->len == 0)
         return ERR_OK;
@@ -382,7 +381,7 @@ static enum err take_attributes(struct kmip_call *call, const struct buf *rest,
             for (struct kmip_node *child = node->first; child != NULL; child = child->next)
                 TRY(kmip_attr_read(&read, child));
     }
-    return add_missing(attrs, &read);
+    return add_settable(call, new, &read);
 }
 
 static enum err unwrap(struct kmip_call *call, const struct kmip_node *block, struct kmip_new *new,
@@ -409,7 +408,7 @@ static enum err unwrap(struct kmip_call *call, const struct kmip_node *block, st
                                         value->bytes, &keeper, spec, made, &call->detail);
     if (err != ERR_OK)
         return kmip_crypto_failed(call, err);
-    TRY(take_attributes(call, rest, &new->attrs));
+    TRY(take_attributes(call, rest, new));
     /* KMIP 2.1, 6.1.43; the link type is not known before 2.0. */
     if (plan.encrypt.info != NULL && request->version >= KMIP_2_0)
         TRY(kmip_attr_add_link(&new->attrs, KMIP_LINK_TYPE_WRAPPING_KEY_LINK,

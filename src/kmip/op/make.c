@@ -112,32 +112,40 @@ static enum err check_dates(struct kmip_call *call, struct kmip_new *new)
     return ERR_OK;
 }
 
+enum err kmip_usage_limits_begin(struct kmip_call *call, struct kmip_node *value, bool imported)
+{
+    struct kmip_build build = {.arena = kmip_arena(call)};
+    const int64_t total = kmip_num(value, KMIP_TAG_USAGE_LIMITS_TOTAL, -1);
+    struct kmip_node *count = kmip_child(value, KMIP_TAG_USAGE_LIMITS_COUNT);
+    /* the highest number is the vault's word for no limit */
+    if (total < 0 || total == INT64_MAX ||
+        (imported && count != NULL && (count->num < 0 || count->num > total)))
+        return kmip_fail(call, KMIP_REASON_INVALID_ATTRIBUTE_VALUE,
+                         "Usage Limits without a Total, or out of range");
+    if (imported && count != NULL)
+        return ERR_OK;
+    if (count != NULL)
+        kmip_remove(value, count);
+    kmip_put_num(&build, value, KMIP_TAG_USAGE_LIMITS_COUNT, KMIP_LONG_INTEGER, total);
+    return build.err;
+}
+
 static enum err check_usage_limits(struct kmip_call *call, struct kmip_attrs *attrs)
 {
     struct kmip_attr *a = kmip_attr_find(attrs, KMIP_TAG_USAGE_LIMITS);
-    if (a == NULL)
-        return ERR_OK;
-    const int64_t total = kmip_num(a->value, KMIP_TAG_USAGE_LIMITS_TOTAL, -1);
-    if (total < 0)
-        return kmip_fail(call, KMIP_REASON_INVALID_ATTRIBUTE_VALUE, "Usage Limits without a Total");
-    /* what is left is the server's to say (KMIP 1.4, 3.21); an imported object brings it */
-    struct kmip_node *count = kmip_child(a->value, KMIP_TAG_USAGE_LIMITS_COUNT);
-    if (count != NULL && call->operation != KMIP_OP_IMPORT)
-        kmip_remove(a->value, count);
-    if (count != NULL && (count->num < 0 || count->num > total))
-        return kmip_fail(call, KMIP_REASON_INVALID_ATTRIBUTE_VALUE,
-                         "more units are left than there are");
-    return ERR_OK;
+    return a != NULL ? kmip_usage_limits_begin(call, a->value, call->operation == KMIP_OP_IMPORT)
+                     : ERR_OK;
 }
 
-static enum err check_rules(struct kmip_call *call, const struct kmip_new *new)
+static enum err check_rules(struct kmip_call *call, uint32_t object_type,
+                            const struct kmip_attrs *attrs, bool imported)
 {
-    for (const struct kmip_attr *a = new->attrs.first; a != NULL; a = a->next) {
+    for (const struct kmip_attr *a = attrs->first; a != NULL; a = a->next) {
         const unsigned flags = kmip_attr_flags(a->tag);
         /* EDB's client says the type here as well: what is true anyway does no harm */
-        if (a->tag == KMIP_TAG_OBJECT_TYPE && a->value->num == new->object.type)
+        if (a->tag == KMIP_TAG_OBJECT_TYPE && a->value->num == object_type)
             continue;
-        if ((flags & KMIP_ATTR_SET) == 0 && call->operation != KMIP_OP_IMPORT)
+        if ((flags & KMIP_ATTR_SET) == 0 && !imported)
             return kmip_fail(call, KMIP_REASON_READ_ONLY_ATTRIBUTE, "%s is not a client's to set",
                              kmip_tag_row(a->tag)->title);
         if ((flags & KMIP_ATTR_MULTI) == 0 && kmip_attr_again(a) != NULL)
@@ -173,7 +181,7 @@ enum err kmip_new_begin(struct kmip_call *call, uint32_t object_type,
     /* clients say it in both places */
     if (kmip_attr_num(&new->attrs, KMIP_TAG_OBJECT_TYPE, 0) == object_type)
         kmip_attr_remove_all(&new->attrs, KMIP_TAG_OBJECT_TYPE);
-    TRY(check_rules(call, new));
+    TRY(check_rules(call, object_type, &new->attrs, call->operation == KMIP_OP_IMPORT));
     if (new->like != NULL)
         TRY(kmip_attrs_fill(&new->attrs, new->like));
     TRY(kmip_defaults_apply(call, object_type, &new->attrs));
@@ -181,6 +189,15 @@ enum err kmip_new_begin(struct kmip_call *call, uint32_t object_type,
     TRY(check_dates(call, new));
     TRY(kmip_constraints_check(call, object_type, &new->attrs));
     return server_attributes(call, new);
+}
+
+enum err kmip_new_more(struct kmip_call *call, struct kmip_new *new, const struct kmip_attrs *more)
+{
+    TRY(check_rules(call, new->object.type, more, false));
+    TRY(kmip_attrs_fill(&new->attrs, more));
+    TRY(check_usage_limits(call, &new->attrs));
+    TRY(check_dates(call, new));
+    return kmip_constraints_check(call, new->object.type, &new->attrs);
 }
 
 static enum crypto_class class_of(uint32_t type)
@@ -236,7 +253,7 @@ enum err kmip_new_digest(struct kmip_new *new, uint32_t format, const uint8_t sh
     if (format != 0)
         kmip_put_enum(&build, digest, KMIP_TAG_KEY_FORMAT_TYPE, format);
     TRY(build.err);
-    return kmip_attr_add(&new->attrs, &(struct kmip_attr_ref){.tag = KMIP_TAG_DIGEST}, digest);
+    return kmip_attr_set(&new->attrs, KMIP_TAG_DIGEST, digest);
 }
 
 /* What the keeper hashes of a private key is its PKCS#8 form, of RSA the PKCS#1 form. */

@@ -22,6 +22,13 @@ struct kmip_new {
 MUST_CHECK enum err kmip_new_begin(struct kmip_call *call, uint32_t object_type,
                                    const struct kmip_node *const *containers, size_t count,
                                    struct kmip_new *new);
+/* What comes later, with the object's value: the same rules; kinds that are there stay. */
+MUST_CHECK enum err kmip_new_more(struct kmip_call *call, struct kmip_new *new,
+                                  const struct kmip_attrs *more);
+/* Usage Limits that are set begin with all of their units (KMIP 1.4, 3.21); imported ones go on
+ * with their count. */
+MUST_CHECK enum err kmip_usage_limits_begin(struct kmip_call *call, struct kmip_node *value,
+                                            bool imported);
 /* Release and extraction flags, algorithm and length as the attributes have them. Class by object
  * type. ERR_ARGUMENT (Invalid Field) where the algorithm is none. */
 MUST_CHECK enum err kmip_new_spec(struct kmip_call *call, const struct kmip_new *new,

@@ -73,7 +73,7 @@ static enum err attributes_of_value(struct kmip_call *call, struct kmip_new *new
         } else if (n->tag == KMIP_TAG_ATTRIBUTES) {
             TRY(kmip_attrs_read(call, n, &attrs));
         }
-    return kmip_attrs_fill(&new->attrs, &attrs);
+    return kmip_new_more(call, new, &attrs);
 }
 
 static bool length_fits(uint32_t type, uint32_t alg, uint32_t bits, size_t len)
@@ -244,7 +244,7 @@ static enum err register_template(struct kmip_call *call, struct kmip_new *new,
         return ERR_NO_MEMORY;
     new->object.value = bytes_of(copy, blob.len);
     new->object.placement = VAULT_IN_STORE;
-    TRY(kmip_attrs_fill(&new->attrs, &attrs));
+    TRY(kmip_new_more(call, new, &attrs));
     if (kmip_attr_find(&new->attrs, KMIP_TAG_NAME) == NULL)
         return kmip_fail(call, KMIP_REASON_INVALID_FIELD, "a template needs a Name");
     return ERR_OK;
@@ -274,8 +274,9 @@ static enum err register_object(struct kmip_call *call, struct kmip_new *new)
     TRY(kmip_new_begin(call, kmip_enum(call->in, KMIP_TAG_OBJECT_TYPE, 0), containers,
                        ARRAY_LEN(containers), new));
     TRY(kmip_place(call, new, kmip_child(call->in, KMIP_TAG_PROTECTION_STORAGE_MASKS)));
-    TRY(kmip_register_value(call, new));
-    const enum err err = kmip_new_insert(call, new, 1, NULL, NULL);
+    enum err err = kmip_register_value(call, new);
+    if (err == ERR_OK)
+        err = kmip_new_insert(call, new, 1, NULL, NULL);
     if (err != ERR_OK)
         kmip_new_abandon(call, new);
     return err;

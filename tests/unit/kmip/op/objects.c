@@ -367,10 +367,54 @@ static void what_lies_in_the_archive_is_left_alone(void **state)
     world_must(&world, "Get", UID(uid));
 }
 
+/* What comes with the key value is the client's word as much as what comes in front of it. */
+static void a_key_value_brings_no_more_than_a_client_may_set(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "<State type=\"Enumeration\" value=\"Destroyed\"/>",
+        "<InitialDate type=\"DateTime\" value=\"2001-01-01T00:00:00+00:00\"/>",
+        "<Digest><HashingAlgorithm type=\"Enumeration\" value=\"SHA_256\"/>"
+        "<DigestValue type=\"ByteString\" value=\"00\"/></Digest>",
+        "<UsageLimits><UsageLimitsTotal type=\"LongInteger\" value=\"9223372036854775807\"/>"
+        "<UsageLimitsUnit type=\"Enumeration\" value=\"Byte\"/></UsageLimits>",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+        assert_null(world_ask(
+            &world, "Register",
+            world_text(TYPE("SymmetricKey") "<Attributes>" MASK "</Attributes><SymmetricKey>" BLOCK(
+                           "Raw",
+                           "<KeyMaterial type=\"ByteString\" value=\"" KEY128
+                           "\"/><Attributes>%s</Attributes>",
+                           AES("128")) "</SymmetricKey>",
+                       wrong[i])));
+    world_must(&world, "Register",
+               TYPE("SymmetricKey") "<Attributes>" MASK "</Attributes><SymmetricKey>" BLOCK(
+                   "Raw",
+                   "<KeyMaterial type=\"ByteString\" value=\"" KEY128 "\"/><Attributes>"
+                   "<ContactInformation type=\"TextString\" value=\"ops\"/></Attributes>",
+                   AES("128")) "</SymmetricKey>");
+}
+
+/* KMIP 1.4, 3.21: the count a client gives is ignored. */
+static void limits_begin_full(void **state)
+{
+    (void)state;
+    const char *uid =
+        world_aes(&world, "k",
+                  "<UsageLimits><UsageLimitsTotal type=\"LongInteger\" value=\"10\"/>"
+                  "<UsageLimitsCount type=\"LongInteger\" value=\"9223372036854775807\"/>"
+                  "<UsageLimitsUnit type=\"Enumeration\" value=\"Byte\"/></UsageLimits>");
+    const struct kmip_node *limits =
+        world_attribute(&world, uid, "UsageLimits", KMIP_TAG_USAGE_LIMITS);
+    assert_int_equal(kmip_num(limits, KMIP_TAG_USAGE_LIMITS_COUNT, 0), 10);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 TEST_MAIN(CASE(fresh_until_it_is_given_out), CASE(lifecycle),
           CASE(what_is_registered_is_given_back), CASE(what_is_no_key_is_refused),
           CASE(secrets_and_opaque_objects), CASE(a_certificate_says_who_it_is),
           CASE(a_pair_knows_its_other_half), CASE(a_replacement_takes_the_name),
           CASE(export_and_import), CASE(templates_defaults_and_constraints),
-          CASE(leases_limits_and_checks), CASE(what_lies_in_the_archive_is_left_alone))
+          CASE(leases_limits_and_checks), CASE(what_lies_in_the_archive_is_left_alone),
+          CASE(a_key_value_brings_no_more_than_a_client_may_set), CASE(limits_begin_full))
