@@ -131,7 +131,10 @@ static enum err destroy(struct kmip_change *change, void *ctx)
     default:
         return kmip_fail(call, KMIP_REASON_OBJECT_DESTROYED, "the object is destroyed already");
     }
-    object->sealed = object->value = (struct bytes){0};
+    object->value = (struct bytes){0};
+    /* Of a key in the token the record says where it lies: it goes when the key has gone. */
+    if (object->placement != VAULT_IN_TOKEN || call->request->deferred != NULL)
+        object->sealed = (struct bytes){0};
     object->state = to;
     TRY(kmip_attr_set_num(change->attrs, KMIP_TAG_DESTROY_DATE, KMIP_DATE_TIME,
                           call->request->now));
@@ -140,21 +143,37 @@ static enum err destroy(struct kmip_change *change, void *ctx)
     return kmip_attr_set_num(change->attrs, KMIP_TAG_STATE, KMIP_ENUMERATION, to);
 }
 
+static enum err forget_record(struct kmip_change *change, void *ctx)
+{
+    (void)ctx;
+    change->quiet = true;
+    change->object->sealed = (struct bytes){0};
+    return ERR_OK;
+}
+
+/* The object is destroyed in the store; now its key in the token. In a batch that may be undone it
+ * has to wait for the end. */
+static enum err destroy_in_token(struct kmip_call *call, const struct vault_object *object)
+{
+    const struct keeper_object key = kmip_keeper_object(object);
+    if (call->request->deferred != NULL)
+        return kmip_destroy_later(call, &key);
+    TRY(keeper_object_destroy(call->request->env->keeper, kmip_actor(call), &key, &call->detail));
+    return kmip_object_change(call, bytes_str(object->uid), forget_record, NULL);
+}
+
 enum err kmip_op_destroy(struct kmip_call *call)
 {
     struct vault_object object;
     TRY(find_for(call, VAULT_MAY_DESTROY, &object));
-    TRY(kmip_object_change(call, bytes_str(object.uid), destroy, NULL));
-    /* the record is gone from the store; now what is outside of it. In a batch that may be undone
-     * it has to wait for the end */
-    if (object.placement == VAULT_IN_TOKEN) {
-        const struct keeper_object key = kmip_keeper_object(&object);
-        if (call->request->deferred != NULL)
-            TRY(kmip_destroy_later(call, &key));
-        else
-            TRY(keeper_object_destroy(call->request->env->keeper, kmip_actor(call), &key,
-                                      &call->detail));
-    }
+    const bool gone =
+        object.state == KMIP_STATE_DESTROYED || object.state == KMIP_STATE_DESTROYED_COMPROMISED;
+    const bool in_token = object.placement == VAULT_IN_TOKEN && object.sealed.len != 0;
+    /* One whose key the token did not give up then (it was away, or the server fell) is ended. */
+    if (!gone || !in_token)
+        TRY(kmip_object_change(call, bytes_str(object.uid), destroy, NULL));
+    if (in_token)
+        TRY(destroy_in_token(call, &object));
     kmip_put_uid(call, object.uid);
     return ERR_OK;
 }
