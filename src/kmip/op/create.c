@@ -61,10 +61,7 @@ static enum err create(struct kmip_call *call, struct kmip_new *new, uint32_t ty
         made.bits = spec.bits;
     TRY(kmip_new_made(call, new, &made));
     TRY(kmip_new_generated(call, new));
-    const enum err inserted = kmip_new_insert(call, new, 1, NULL, NULL);
-    if (inserted != ERR_OK)
-        kmip_new_abandon(call, new);
-    return inserted;
+    return kmip_new_insert(call, new, 1, NULL, NULL);
 }
 
 enum err kmip_op_create(struct kmip_call *call)
@@ -77,6 +74,8 @@ enum err kmip_op_create(struct kmip_call *call)
     if (err == ERR_OK) {
         kmip_put_enum(kmip_out(call), call->out, KMIP_TAG_OBJECT_TYPE, type);
         kmip_put_uid(call, new.object.uid);
+    } else {
+        kmip_new_abandon(call, &new);
     }
     kmip_new_done(&new);
     return err;

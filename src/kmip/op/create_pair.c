@@ -113,10 +113,7 @@ static enum err create(struct kmip_call *call, struct kmip_pair *pair)
     TRY(begin(call, &pair->keys[1], KMIP_OBJECT_PUBLIC_KEY, public_tags));
     TRY(kmip_place(call, &pair->keys[0], masks));
     TRY(kmip_pair_make(call, pair));
-    const enum err err = kmip_new_insert(call, pair->keys, 2, NULL, NULL);
-    if (err != ERR_OK)
-        kmip_new_abandon(call, &pair->keys[0]);
-    return err;
+    return kmip_new_insert(call, pair->keys, 2, NULL, NULL);
 }
 
 enum err kmip_op_create_key_pair(struct kmip_call *call)
@@ -125,6 +122,8 @@ enum err kmip_op_create_key_pair(struct kmip_call *call)
     const enum err err = create(call, &pair);
     if (err == ERR_OK)
         kmip_pair_put(call, &pair);
+    else
+        kmip_new_abandon(call, &pair.keys[0]);
     kmip_pair_done(&pair);
     return err;
 }

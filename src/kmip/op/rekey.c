@@ -88,7 +88,8 @@ static enum err shift_dates(struct kmip_call *call, struct source *s)
             return kmip_fail(call, KMIP_REASON_ILLEGAL_OPERATION,
                              "the key has no Activation Date that others could be moved with");
         int64_t moved = 0;
-        if (__builtin_add_overflow(a->value->num, activation - before, &moved))
+        if (__builtin_sub_overflow(activation, before, &moved) ||
+            __builtin_add_overflow(a->value->num, moved, &moved))
             return kmip_fail(call, KMIP_REASON_INVALID_FIELD, "a date out of range");
         a->value->num = moved;
     }
@@ -107,7 +108,9 @@ static enum err read_source(struct kmip_call *call, struct bytes uid, uint32_t t
     TRY(kmip_object_attrs(call, &s->object, &attrs));
     if (kmip_attr_num(&attrs, KMIP_TAG_KEY_VALUE_PRESENT, 1) == 0)
         return kmip_fail(call, KMIP_REASON_KEY_VALUE_NOT_PRESENT, "the key is kept elsewhere");
-    if (type != KMIP_OBJECT_PUBLIC_KEY && s->object.sealed.len == 0)
+    if (s->object.state == KMIP_STATE_DESTROYED ||
+        s->object.state == KMIP_STATE_DESTROYED_COMPROMISED ||
+        (type != KMIP_OBJECT_PUBLIC_KEY && s->object.sealed.len == 0))
         return kmip_fail(call, KMIP_REASON_PERMISSION_DENIED, "the key is destroyed");
     s->like.arena = kmip_arena(call);
     for (const struct kmip_attr *a = attrs.first; a != NULL; a = a->next) {
@@ -190,10 +193,7 @@ static enum err re_key(struct kmip_call *call, struct kmip_new *new)
     TRY(kmip_attr_add_link(&new->attrs, KMIP_LINK_TYPE_REPLACED_OBJECT_LINK, source.object.uid));
     struct replaced replaced = {
         .call = call, .pairs = {{source.object.uid, new->object.uid}}, .count = 1};
-    const enum err inserted = kmip_new_insert(call, new, 1, mark_replaced, &replaced);
-    if (inserted != ERR_OK)
-        kmip_new_abandon(call, new);
-    return inserted;
+    return kmip_new_insert(call, new, 1, mark_replaced, &replaced);
 }
 
 enum err kmip_op_re_key(struct kmip_call *call)
@@ -203,6 +203,8 @@ enum err kmip_op_re_key(struct kmip_call *call)
     const enum err err = re_key(call, &new);
     if (err == ERR_OK)
         kmip_put_uid(call, new.object.uid);
+    else
+        kmip_new_abandon(call, &new);
     kmip_new_done(&new);
     return err;
 }
@@ -249,10 +251,7 @@ static enum err re_key_pair(struct kmip_call *call, struct kmip_pair *pair)
         replaced.pairs[i].old = sources[i].object.uid;
         replaced.pairs[i].new = pair->keys[i].object.uid;
     }
-    const enum err err = kmip_new_insert(call, pair->keys, 2, mark_replaced, &replaced);
-    if (err != ERR_OK)
-        kmip_new_abandon(call, &pair->keys[0]);
-    return err;
+    return kmip_new_insert(call, pair->keys, 2, mark_replaced, &replaced);
 }
 
 enum err kmip_op_re_key_key_pair(struct kmip_call *call)
@@ -262,6 +261,8 @@ enum err kmip_op_re_key_key_pair(struct kmip_call *call)
     const enum err err = re_key_pair(call, &pair);
     if (err == ERR_OK)
         kmip_pair_put(call, &pair);
+    else
+        kmip_new_abandon(call, &pair.keys[0]);
     kmip_pair_done(&pair);
     return err;
 }
