@@ -419,8 +419,9 @@ static enum err run_call(struct kmip_async_item *item, struct kmip_env *env,
         (struct kmip_call){.request = request, .operation = item->operation, .in = item->in};
     ret_call->out = kmip_put_struct(&request->build, NULL, KMIP_TAG_RESPONSE_PAYLOAD);
     TRY(request->build.err);
-    /* It may have been disabled meanwhile. */
-    if (vault_client_by_name(env->clients, bytes_str(item->name), client) != ERR_OK)
+    /* It may have been disabled meanwhile, or another may have got its name. */
+    if (vault_client_by_name(env->clients, bytes_str(item->name), client) != ERR_OK ||
+        client->id != item->client)
         return kmip_fail(ret_call, KMIP_REASON_PERMISSION_DENIED, "the client is not admitted");
     return kmip_run_item(ret_call);
 }

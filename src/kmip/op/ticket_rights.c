@@ -216,6 +216,10 @@ enum err kmip_wish_objects(struct kmip_call *call, struct kmip_wish *wish)
     if ((named == NULL || named->type != KMIP_TEXT_STRING) && placeholder[0] != '\0' &&
         wish->objects_len < KMIP_WISH_OBJECTS_MAX)
         wish->objects[wish->objects_len++] = bytes_str(placeholder);
+    const char *public = call->request->placeholder_public;
+    if (named != NULL && named->type == KMIP_ENUMERATION && public[0] != '\0' &&
+        wish->objects_len < KMIP_WISH_OBJECTS_MAX)
+        wish->objects[wish->objects_len++] = bytes_str(public);
     return ERR_OK;
 }
 

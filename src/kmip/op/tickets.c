@@ -130,7 +130,7 @@ static unsigned of_client(const struct kmip_tickets *tickets, uint64_t client)
 }
 
 enum err kmip_ticket_open(struct kmip_tickets *tickets, const struct kmip_node *credential_value,
-                          int64_t now, char ret_client[VAULT_CLIENT_NAME_MAX + 1],
+                          int64_t now, char ret_client[VAULT_CLIENT_NAME_MAX + 1], uint64_t *ret_id,
                           uint64_t *ret_ticket)
 {
     pthread_mutex_lock(&tickets->lock);
@@ -140,6 +140,7 @@ enum err kmip_ticket_open(struct kmip_tickets *tickets, const struct kmip_node *
         if (ticket->requests > 0)
             ticket->requests--;
         memcpy(ret_client, ticket->name, sizeof(ticket->name));
+        *ret_id = ticket->client;
         *ret_ticket = ticket->number;
     }
     pthread_mutex_unlock(&tickets->lock);

@@ -19,12 +19,13 @@ MUST_CHECK enum err kmip_tickets_new(struct kmip_tickets **ret_tickets);
 void kmip_tickets_free(struct kmip_tickets *tickets); /* NULL is allowed */
 
 /* A message's Credential of type Ticket: `credential_value` is its Credential Value. Counts one
- * request. Gives whose it is (to be looked up anew: clients are disabled meanwhile) and the number
+ * request. Gives whose it is (to be looked up anew: clients are disabled meanwhile, and
+ * removed: another may have got the name, but never the number) and the number
  * for kmip_request.ticket. ERR_UNAUTHENTICATED for every ticket that does not hold, without saying
  * why. */
 MUST_CHECK enum err kmip_ticket_open(struct kmip_tickets *tickets,
                                      const struct kmip_node *credential_value, int64_t now,
-                                     char ret_client[VAULT_CLIENT_NAME_MAX + 1],
+                                     char ret_client[VAULT_CLIENT_NAME_MAX + 1], uint64_t *ret_id,
                                      uint64_t *ret_ticket);
 /* Before an item is run: Permission Denied where the request's ticket does not give the right to
  * this operation on this object; takes one of its Usage Limits. ERR_OK without a ticket. */

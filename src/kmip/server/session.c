@@ -177,12 +177,13 @@ static enum err by_ticket(struct login *login, const struct kmip_node *value,
                           struct vault_client *ret_client)
 {
     char name[VAULT_CLIENT_NAME_MAX + 1];
-    uint64_t ticket = 0;
+    uint64_t id = 0, ticket = 0;
     struct kmip_tickets *tickets = gate_tickets(login->session->gate);
     if (tickets == NULL)
         return refuse(login, bytes_str("ticket"), "no tickets here");
-    if (kmip_ticket_open(tickets, value, login->now, name, &ticket) != ERR_OK ||
-        vault_client_by_name(login->env->clients, bytes_str(name), ret_client) != ERR_OK)
+    if (kmip_ticket_open(tickets, value, login->now, name, &id, &ticket) != ERR_OK ||
+        vault_client_by_name(login->env->clients, bytes_str(name), ret_client) != ERR_OK ||
+        ret_client->id != id)
         return refuse(login, bytes_str("ticket"), "does not hold");
     login->who->ticket = ticket;
     return ERR_OK;

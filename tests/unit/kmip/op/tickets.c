@@ -54,7 +54,9 @@ static enum err open_ticket(struct desk *d, const char *value, int64_t now, uint
     kmip_put_enum(&b, ticket, KMIP_TAG_TICKET_TYPE, KMIP_TICKET_TYPE_LOGIN);
     kmip_put_bytes_copy(&b, ticket, KMIP_TAG_TICKET_VALUE, KMIP_BYTE_STRING, BYTES(bytes));
     char name[VAULT_CLIENT_NAME_MAX + 1];
-    TRY(kmip_ticket_open(d->w.env.tickets, credential, now, name, ret_ticket));
+    uint64_t id = 0;
+    TRY(kmip_ticket_open(d->w.env.tickets, credential, now, name, &id, ret_ticket));
+    assert_int_equal(id, d->w.clients[d->w.who].id);
     assert_string_equal(name, d->w.clients[0].name);
     return ERR_OK;
 }

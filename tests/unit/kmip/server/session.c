@@ -42,8 +42,11 @@ enum err vault_client_password(struct vault_clients *clients, uint64_t id, char 
     return ERR_OK;
 }
 
+static uint64_t ticket_of; /* whose ticket it is */
+
 enum err kmip_ticket_open(struct kmip_tickets *tickets, const struct kmip_node *value, int64_t now,
-                          char ret_client[VAULT_CLIENT_NAME_MAX + 1], uint64_t *ret_ticket)
+                          char ret_client[VAULT_CLIENT_NAME_MAX + 1], uint64_t *ret_id,
+                          uint64_t *ret_ticket)
 {
     (void)tickets;
     (void)now;
@@ -51,6 +54,7 @@ enum err kmip_ticket_open(struct kmip_tickets *tickets, const struct kmip_node *
     if (!bytes_equal(kmip_bytes(ticket, KMIP_TAG_TICKET_VALUE), bytes_str("good")))
         return ERR_UNAUTHENTICATED;
     memcpy(ret_client, "fred", 5);
+    *ret_id = ticket_of;
     *ret_ticket = 77;
     return ERR_OK;
 }
@@ -71,6 +75,7 @@ static int set_up(void **state)
     (void)state;
     static int tickets;
     fred_is_disabled = false;
+    ticket_of = fred.id;
     config = (struct kmip_config){0};
     env = (struct kmip_env){.config = &config};
     if (verifier[0] == '\0' && pwhash_verifier_make(bytes_str(RIGHT), verifier, NULL) != ERR_OK)
@@ -204,14 +209,16 @@ static void a_device_is_its_serial_number(void **state)
 static void a_ticket_is_who_logged_in(void **state)
 {
     (void)state;
-    for (int good = 0; good < 2; good++) {
+    for (int good = 0; good < 3; good++) {
         struct kmip_node *authentication = kmip_put_struct(&build, NULL, KMIP_TAG_AUTHENTICATION);
         struct kmip_node *value = credential(authentication, KMIP_CREDENTIAL_TYPE_TICKET);
+        /* of another client, who had the name before */
+        ticket_of = fred.id + (good == 1);
         struct kmip_node *ticket = kmip_put_struct(&build, value, KMIP_TAG_TICKET);
         kmip_put_bytes(&build, ticket, KMIP_TAG_TICKET_VALUE, KMIP_BYTE_STRING,
                        bytes_str(good ? "good" : "bad!"));
-        assert_err(ask(&db, authentication, 100), good ? ERR_OK : ERR_UNAUTHENTICATED);
-        assert_int_equal(who.ticket, good ? 77 : 0);
+        assert_err(ask(&db, authentication, 100), good == 2 ? ERR_OK : ERR_UNAUTHENTICATED);
+        assert_int_equal(who.ticket, good == 2 ? 77 : 0);
     }
     assert_string_equal(who.client.name, "fred");
 }
