@@ -1,6 +1,7 @@
 #include "kmip/op/defaults.h"
 
 #include "kmip/attr/index.h"
+#include "kmip/attr/rules.h"
 #include "kmip/codec/codec.h"
 #include "kmip/codec/table.h"
 #include "kmip/op/ops.h"
@@ -155,6 +156,11 @@ static enum err set(struct kmip_call *call, enum vault_defaults_kind kind, uint3
     for (const struct kmip_node *n = kmip_child(root, each); n != NULL; n = kmip_again(n)) {
         struct kmip_attrs attrs = {.arena = kmip_arena(call)};
         TRY(read_attributes(call, n, &attrs));
+        for (const struct kmip_attr *a = attrs.first; a != NULL && kind == VAULT_DEFAULTS;
+             a = a->next)
+            if ((kmip_attr_flags(a->tag) & KMIP_ATTR_SET) == 0)
+                return kmip_fail(call, KMIP_REASON_READ_ONLY_ATTRIBUTE,
+                                 "%s is not a client's to set", kmip_tag_row(a->tag)->title);
     }
     return replace(call, kind, root);
 }

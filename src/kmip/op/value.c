@@ -3,6 +3,7 @@
 #include "kmip/codec/table.h"
 #include "kmip/op/key_block.h"
 #include "kmip/op/key_wrap.h"
+#include "kmip/op/refuse.h"
 #include "kmip/server/config.h"
 
 uint32_t kmip_value_tag(uint32_t object_type)
@@ -133,10 +134,20 @@ static enum err put_template(struct kmip_call *call, const struct vault_object *
     return kmip_out(call)->err;
 }
 
+static bool has_key_block(uint32_t object_type)
+{
+    return object_type != KMIP_OBJECT_CERTIFICATE &&
+           object_type != KMIP_OBJECT_CERTIFICATE_REQUEST &&
+           object_type != KMIP_OBJECT_OPAQUE_OBJECT && object_type != KMIP_OBJECT_TEMPLATE;
+}
+
 enum err kmip_value_put(struct kmip_call *call, const struct vault_object *object,
                         const struct kmip_attrs *attrs, const struct kmip_value_as *as)
 {
     struct kmip_node *to = kmip_put_struct(kmip_out(call), call->out, kmip_value_tag(object->type));
+    /* What is asked for wrapped is not given in clear. */
+    if (as->wrapping != NULL && !has_key_block(object->type))
+        return kmip_wrong_type(call);
     switch (object->type) {
     case KMIP_OBJECT_CERTIFICATE:
     case KMIP_OBJECT_CERTIFICATE_REQUEST: return put_certificate(call, object, attrs, as, to);

@@ -410,6 +410,33 @@ static void limits_begin_full(void **state)
     assert_int_equal(kmip_num(limits, KMIP_TAG_USAGE_LIMITS_COUNT, 0), 10);
 }
 
+static void what_has_no_key_block_is_not_wrapped(void **state)
+{
+    (void)state;
+    const char *uid =
+        world_uid(&world, world_must(&world, "Register",
+                                     TYPE("OpaqueObject") "<Attributes></Attributes><OpaqueObject>"
+                                                          "<OpaqueDataType type=\"Enumeration\" "
+                                                          "value=\"0x80000001\"/><OpaqueDataValue "
+                                                          "type=\"ByteString\" "
+                                                          "value=\"c0ffee\"/></OpaqueObject>"));
+    world_refused(&world, KMIP_REASON_INVALID_OBJECT_TYPE, "Get",
+                  world_text("%s<KeyWrappingSpecification><WrappingMethod type=\"Enumeration\" "
+                             "value=\"Encrypt\"/><EncryptionKeyInformation>%s"
+                             "</EncryptionKeyInformation></KeyWrappingSpecification>",
+                             UID(uid), UID(uid)));
+}
+
+static void defaults_are_a_clients_to_set(void **state)
+{
+    (void)state;
+    world_refused(&world, KMIP_REASON_READ_ONLY_ATTRIBUTE, "SetDefaults",
+                  "<DefaultsInformation><ObjectDefaults><ObjectTypes>" TYPE(
+                      "SymmetricKey") "</ObjectTypes><Attributes><State type=\"Enumeration\" "
+                                      "value=\"Destroyed\"/></Attributes></ObjectDefaults>"
+                                      "</DefaultsInformation>");
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 TEST_MAIN(CASE(fresh_until_it_is_given_out), CASE(lifecycle),
           CASE(what_is_registered_is_given_back), CASE(what_is_no_key_is_refused),
@@ -417,4 +444,5 @@ TEST_MAIN(CASE(fresh_until_it_is_given_out), CASE(lifecycle),
           CASE(a_pair_knows_its_other_half), CASE(a_replacement_takes_the_name),
           CASE(export_and_import), CASE(templates_defaults_and_constraints),
           CASE(leases_limits_and_checks), CASE(what_lies_in_the_archive_is_left_alone),
-          CASE(a_key_value_brings_no_more_than_a_client_may_set), CASE(limits_begin_full))
+          CASE(a_key_value_brings_no_more_than_a_client_may_set), CASE(limits_begin_full),
+          CASE(what_has_no_key_block_is_not_wrapped), CASE(defaults_are_a_clients_to_set))
