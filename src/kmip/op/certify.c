@@ -36,8 +36,10 @@ static void times_of(const struct kmip_new *new, int64_t now, struct kmip_issue 
 {
     issue->not_before = kmip_attr_num(&new->attrs, KMIP_TAG_ACTIVATION_DATE, now);
     int64_t from = issue->not_before > now ? issue->not_before : now;
-    issue->not_after =
-        kmip_attr_num(&new->attrs, KMIP_TAG_DEACTIVATION_DATE, from + KMIP_CERTIFY_DAYS * DAY);
+    int64_t until = INT64_MAX;
+    if (from < INT64_MAX - KMIP_CERTIFY_DAYS * DAY)
+        until = from + KMIP_CERTIFY_DAYS * DAY;
+    issue->not_after = kmip_attr_num(&new->attrs, KMIP_TAG_DEACTIVATION_DATE, until);
 }
 
 /* ---- Certify ---- */
@@ -211,8 +213,11 @@ static enum err renew_dates(struct kmip_call *call, const struct vault_object *o
     int64_t activation = old->activation, deactivation = old->deactivation;
     if (offset != NULL) {
         activation = now + offset->num;
-        if (deactivation != VAULT_NO_DATE && old->activation != VAULT_NO_DATE)
-            deactivation += activation - old->activation;
+        int64_t moved = 0;
+        if (deactivation != VAULT_NO_DATE && old->activation != VAULT_NO_DATE &&
+            (__builtin_sub_overflow(activation, old->activation, &moved) ||
+             __builtin_add_overflow(deactivation, moved, &deactivation)))
+            return kmip_fail(call, KMIP_REASON_INVALID_FIELD, "a date out of range");
     }
     if (!asked && activation != VAULT_NO_DATE)
         TRY(kmip_attr_set_num(&new->attrs, KMIP_TAG_ACTIVATION_DATE, KMIP_DATE_TIME, activation));

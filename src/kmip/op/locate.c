@@ -7,8 +7,7 @@
 /* Locate (KMIP 1.4, 4.9; 2.1, 6.1.28). What the index knows becomes terms of one query; what it
  * does not know is compared on each candidate the terms leave. */
 
-#define TERMS_MAX      64
-#define CANDIDATES_MAX VAULT_LOCATE_MAX
+#define TERMS_MAX 64
 
 struct locate {
     struct kmip_attrs filters;
@@ -153,12 +152,10 @@ static bool dates_match(const struct kmip_attrs *attrs, const struct kmip_attr *
     return have != NULL && have->value->num >= from && have->value->num <= to;
 }
 
-static bool matches(const struct locate *l, const struct vault_object *object,
-                    const struct kmip_attrs *attrs)
+static bool matches(const struct locate *l, const struct kmip_attrs *attrs)
 {
     if (l->fresh && kmip_attr_num(attrs, KMIP_TAG_FRESH, 0) == 0)
         return false;
-    (void)object;
     for (const struct kmip_attr *a = l->filters.first; a != NULL; a = a->next) {
         const struct kmip_attr_ref ref = {a->tag, a->vendor, a->name};
         const struct kmip_attr *first = kmip_attr_find_ref(&l->filters, &ref);
@@ -190,7 +187,7 @@ static enum err look(struct kmip_call *call, const struct locate *l, struct byte
     if (!(gone ? l->query.destroyed : object.archived ? l->query.archived : l->query.online))
         return ERR_OK;
     TRY(kmip_object_attrs(call, &object, &attrs));
-    *ret_match = matches(l, &object, &attrs);
+    *ret_match = matches(l, &attrs);
     return ERR_OK;
 }
 

@@ -201,7 +201,8 @@ static uint32_t seed_random(struct p11 *p)
     struct bytes seed = reader_bytes32(&p->in);
     if (reader_status(&p->in) != ERR_OK)
         return KMIP_PKCS_11_RETURN_CODE_ARGUMENTS_BAD;
-    if (request->env->config->rng_seed != KMIP_SEED_TAKEN)
+    if (request->env->config->rng_seed != KMIP_SEED_TAKEN ||
+        (request->client->may & VAULT_MAY_USE) == 0)
         return KMIP_PKCS_11_RETURN_CODE_RANDOM_SEED_NOT_SUPPORTED;
     return keeper_random_seed(request->env->keeper, request->client->name, seed,
                               &p->call->detail) == ERR_OK
