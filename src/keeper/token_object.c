@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "crypto/hash.h"
+#include "crypto/keygen.h"
 #include "hsm/managed.h"
 #include "keeper/token_private.h"
 
@@ -52,6 +53,8 @@ enum err token_object_generate(void *ctx, struct keeper_token_object *object, st
 {
     struct keeper_token_hsm *token = ctx;
     struct hsm_managed to = managed(object);
+    if (to.bits == 0 && to.curve != 0)
+        to.bits = keygen_curve_bits(to.curve);
     if (to.bits == 0)
         to.bits = to.class == CRYPTO_PRIVATE && to.alg == ALG_RSA ? 2048 : 256;
     TRY(hsm_managed_generate(token->hsm, &to, spki, detail));

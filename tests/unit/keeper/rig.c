@@ -57,13 +57,14 @@ void rig_begin(struct rig *rig, const struct rig_options *options)
         rig->control = pair[0];
         rig->keeper_control = pair[1];
     }
-    struct keeper_server_config config = {.fds = theirs,
-                                          .fd_count = RIG_CONNS,
-                                          .control = rig->keeper_control,
-                                          .token = fake_token_of(&rig->token),
-                                          .policy = options->policy,
-                                          .audit = rig->audit,
-                                          .buffered = options->buffered};
+    struct keeper_server_config config = {
+        .fds = theirs,
+        .fd_count = RIG_CONNS,
+        .control = rig->keeper_control,
+        .token = options->token != NULL ? *options->token : fake_token_of(&rig->token),
+        .policy = options->policy,
+        .audit = rig->audit,
+        .buffered = options->buffered};
     assert_ok(keeper_server_new(&config, &rig->server, NULL));
     assert_int_equal(pthread_create(&rig->thread, NULL, serve, rig), 0);
 

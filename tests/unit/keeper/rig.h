@@ -33,8 +33,9 @@ struct rig {
 struct rig_options {
     struct keeper_policy policy;
     bool buffered;
-    bool supervised;       /* with a control link, whose other end is rig.control */
-    uint64_t segment_size; /* 0: 16 MiB */
+    bool supervised;                  /* with a control link, whose other end is rig.control */
+    uint64_t segment_size;            /* 0: 16 MiB */
+    const struct keeper_token *token; /* NULL: the one in software */
 };
 
 /* Everything allowed without limit. */
