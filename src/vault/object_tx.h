@@ -58,3 +58,15 @@ MUST_CHECK enum err vault_object_use(struct vault_objects *objects, uint64_t id,
  * the index. Durable on return; pauses or blocks. For a timer; cheap where nothing is due. */
 MUST_CHECK enum err vault_objects_sweep(struct vault_objects *objects, int64_t now,
                                         size_t *ret_count, struct err_detail *detail);
+
+/* The key of an object that is destroyed goes from the token too, and then what says where it was.
+ * Until that is through the row keeps `sealed`. Durable on return; pauses or blocks. */
+MUST_CHECK enum err vault_object_token_gone(struct vault_objects *objects,
+                                            struct keeper_client *keeper, const char *actor,
+                                            const struct keeper_object *object,
+                                            struct err_detail *detail);
+/* The same for all that a crash or an absent token left. For a timer; cheap where nothing is left.
+ * The first error is given, after every object of its page was tried. */
+MUST_CHECK enum err vault_objects_token_sweep(struct vault_objects *objects,
+                                              struct keeper_client *keeper, const char *actor,
+                                              size_t *ret_count, struct err_detail *detail);

@@ -2,6 +2,7 @@
 #include "kmip/op/make.h"
 #include "kmip/op/ops.h"
 #include "kmip/op/placement.h"
+#include "vault/object_tx.h"
 
 /* Activate, Revoke, Destroy (KMIP 1.4, 4.19 to 4.21; 2.1, 6.1.1, 6.1.50, 6.1.15) and the states of
  * 1.4, 3.22. */
@@ -133,7 +134,7 @@ static enum err destroy(struct kmip_change *change, void *ctx)
     }
     object->value = (struct bytes){0};
     /* Of a key in the token the record says where it lies: it goes when the key has gone. */
-    if (object->placement != VAULT_IN_TOKEN || call->request->deferred != NULL)
+    if (object->placement != VAULT_IN_TOKEN)
         object->sealed = (struct bytes){0};
     object->state = to;
     TRY(kmip_attr_set_num(change->attrs, KMIP_TAG_DESTROY_DATE, KMIP_DATE_TIME,
@@ -143,14 +144,6 @@ static enum err destroy(struct kmip_change *change, void *ctx)
     return kmip_attr_set_num(change->attrs, KMIP_TAG_STATE, KMIP_ENUMERATION, to);
 }
 
-static enum err forget_record(struct kmip_change *change, void *ctx)
-{
-    (void)ctx;
-    change->quiet = true;
-    change->object->sealed = (struct bytes){0};
-    return ERR_OK;
-}
-
 /* The object is destroyed in the store; now its key in the token. In a batch that may be undone it
  * has to wait for the end. */
 static enum err destroy_in_token(struct kmip_call *call, const struct vault_object *object)
@@ -158,8 +151,8 @@ static enum err destroy_in_token(struct kmip_call *call, const struct vault_obje
     const struct keeper_object key = kmip_keeper_object(object);
     if (call->request->deferred != NULL)
         return kmip_destroy_later(call, &key);
-    TRY(keeper_object_destroy(call->request->env->keeper, kmip_actor(call), &key, &call->detail));
-    return kmip_object_change(call, bytes_str(object->uid), forget_record, NULL);
+    return vault_object_token_gone(call->request->env->objects, call->request->env->keeper,
+                                   kmip_actor(call), &key, &call->detail);
 }
 
 enum err kmip_op_destroy(struct kmip_call *call)
@@ -169,7 +162,8 @@ enum err kmip_op_destroy(struct kmip_call *call)
     const bool gone =
         object.state == KMIP_STATE_DESTROYED || object.state == KMIP_STATE_DESTROYED_COMPROMISED;
     const bool in_token = object.placement == VAULT_IN_TOKEN && object.sealed.len != 0;
-    /* One whose key the token did not give up then (it was away, or the server fell) is ended. */
+    /* One whose key the token did not give up then (it was away, or the server fell) is ended: now,
+     * or by the server's timer. */
     if (!gone || !in_token)
         TRY(kmip_object_change(call, bytes_str(object.uid), destroy, NULL));
     if (in_token)

@@ -1,7 +1,11 @@
 #include "kmip/op/placement.h"
 
+#include "base/log.h"
 #include "kmip/codec/table.h"
 #include "kmip/server/config.h"
+#include "vault/object_tx.h"
+
+#define NOWHERE 99 /* a word that names no placement */
 
 static uint32_t by_attribute(const struct kmip_attrs *attrs)
 {
@@ -11,12 +15,15 @@ static uint32_t by_attribute(const struct kmip_attrs *attrs)
     };
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         const struct kmip_attr *a = kmip_attr_find_ref(attrs, &names[i]);
-        if (a == NULL || a->value->type != KMIP_TEXT_STRING)
+        if (a == NULL)
             continue;
+        if (a->value->type != KMIP_TEXT_STRING)
+            return NOWHERE;
         if (bytes_equal(a->value->bytes, bytes_str("token")))
             return VAULT_IN_TOKEN;
         if (bytes_equal(a->value->bytes, bytes_str("vault")))
             return VAULT_IN_STORE;
+        return NOWHERE;
     }
     return 0;
 }
@@ -26,6 +33,9 @@ enum err kmip_place(struct kmip_call *call, struct kmip_new *new, const struct k
     const struct kmip_request *request = call->request;
     const bool token = request->env->config->token;
     uint32_t where = by_attribute(&new->attrs);
+    if (where == NOWHERE)
+        return kmip_fail(call, KMIP_REASON_INVALID_ATTRIBUTE_VALUE,
+                         "the placement is neither vault nor token");
     if (where == 0 && masks != NULL) {
         /* KMIP 2.1, 6.1.8: several masks in the order of preference, one has to hold */
         for (const struct kmip_node *m = masks->first; m != NULL && where == 0; m = m->next) {
@@ -101,6 +111,18 @@ enum err kmip_undo_later(struct kmip_call *call, const struct kmip_new *new)
     return add(call->request, object, true);
 }
 
+/* Where the token does not answer, the row keeps what names the key and the server's timer tries
+ * again: for clients it is gone. */
+static void destroy_now(struct kmip_request *request, const struct keeper_object *object)
+{
+    struct err_detail detail = {0};
+    const char *actor = request->client != NULL ? request->client->name : "nobody";
+    const enum err err = vault_object_token_gone(request->env->objects, request->env->keeper, actor,
+                                                 object, &detail);
+    if (err != ERR_OK)
+        log_failure(LOG_LEVEL_WARN, "kmip: a destroyed key is still in the token", err, &detail);
+}
+
 void kmip_batch_ended(struct kmip_request *request, bool undone)
 {
     struct later *later = request->later;
@@ -108,8 +130,12 @@ void kmip_batch_ended(struct kmip_request *request, bool undone)
     const char *actor = request->client != NULL ? request->client->name : "nobody";
     for (; later != NULL; later = later->next) {
         struct err_detail detail = {0};
-        if (later->when_undone == undone &&
-            keeper_object_destroy(request->env->keeper, actor, &later->object, &detail) != ERR_OK)
-            continue; /* the keeper's record tells; the object is gone for clients */
+        if (later->when_undone != undone)
+            continue;
+        if (!later->when_undone)
+            destroy_now(request, &later->object);
+        else if (keeper_object_destroy(request->env->keeper, actor, &later->object, &detail) !=
+                 ERR_OK)
+            continue; /* the keeper's record tells; it never was there for clients */
     }
 }

@@ -462,7 +462,7 @@ static enum err serve(struct engine *e, struct err_detail *detail)
     TRY(start_api(e, detail));
     TRY(workers_new(1, BACKGROUND_MAX, &e->background));
     TRY(workers_submit(e->background, finish_reseals, e));
-    TRY(engine_kmip_sweep_on(&e->kmip, e->control_loop, e->background));
+    TRY(engine_kmip_sweep_on(&e->kmip, e->control_loop, e->background, e->keeper));
     TRY(net_loops_start(e->loops));
     TRY(watch_supervisor(e));
     TRY(net_loop_run(e->control_loop));

@@ -80,6 +80,13 @@ static void sweep(void *ctx)
     else if (count != 0)
         log_debug("kmip: %zu objects changed their state by their dates", count);
     flush_served(kmip);
+    err = vault_objects_token_sweep(kmip->objects, kmip->keeper, "server", &count,
+                                    &detail);
+    if (count != 0)
+        log_info("kmip: %zu destroyed keys that were left in the token are gone", count);
+    if (err != ERR_OK && err != kmip->token_error)
+        log_failure(LOG_LEVEL_WARN, "kmip: destroyed keys are still in the token", err, &detail);
+    kmip->token_error = err;
 }
 
 static void on_sweep(void *ctx)
@@ -90,11 +97,12 @@ static void on_sweep(void *ctx)
 }
 
 enum err engine_kmip_sweep_on(struct engine_kmip *kmip, struct net_loop *control_loop,
-                              struct workers *background)
+                              struct workers *background, struct keeper_client *keeper)
 {
     if (kmip->server == NULL)
         return ERR_OK;
     kmip->background = background;
+    kmip->keeper = keeper;
     TRY(net_timer_new(control_loop, on_sweep, kmip, &kmip->sweep));
     net_timer_every(kmip->sweep, UINT64_C(1000) * SWEEP_S);
     return ERR_OK;

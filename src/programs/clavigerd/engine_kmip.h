@@ -14,6 +14,8 @@ struct engine_kmip {
     struct kmip_ca *ca;         /* what Certify signs with */
     struct store *store;
     struct workers *background; /* borrowed, has a keeper connection of its own */
+    struct keeper_client *keeper; /* borrowed, the background thread's */
+    enum err token_error;         /* of the last sweep, said once */
     struct net_timer *sweep;
     char cert_file[4096], key_file[4096], ca_file[4096], log_dir[4096];
 };
@@ -27,9 +29,10 @@ MUST_CHECK enum err engine_kmip_start(struct engine_kmip *kmip, const struct eng
                                       struct vault_clients *clients, struct net_loops *loops,
                                       struct keeper_client *keeper, const int *keepers,
                                       struct err_detail *detail);
-/* Objects whose dates have come get their state; from the control loop's timer on `background`. */
+/* Objects whose dates have come get their state, and destroyed keys leave the token; from the
+ * control loop's timer on `background`, whose connection `keeper` is. */
 MUST_CHECK enum err engine_kmip_sweep_on(struct engine_kmip *kmip, struct net_loop *control_loop,
-                                         struct workers *background);
+                                         struct workers *background, struct keeper_client *keeper);
 MUST_CHECK enum err engine_kmip_reload(struct engine_kmip *kmip, const struct settings *settings,
                                        struct err_detail *detail);
 /* Stop accepting. True while something is still to be answered. */
