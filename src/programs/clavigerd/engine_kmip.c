@@ -80,8 +80,7 @@ static void sweep(void *ctx)
     else if (count != 0)
         log_debug("kmip: %zu objects changed their state by their dates", count);
     flush_served(kmip);
-    err = vault_objects_token_sweep(kmip->objects, kmip->keeper, "server", &count,
-                                    &detail);
+    err = vault_objects_token_sweep(kmip->objects, kmip->keeper, "server", &count, &detail);
     if (count != 0)
         log_info("kmip: %zu destroyed keys that were left in the token are gone", count);
     if (err != ERR_OK && err != kmip->token_error)

@@ -13,7 +13,7 @@ struct engine_kmip {
     struct kmip_server *server; /* NULL: [kmip] and [https] listen on nothing */
     struct kmip_ca *ca;         /* what Certify signs with */
     struct store *store;
-    struct workers *background; /* borrowed, has a keeper connection of its own */
+    struct workers *background;   /* borrowed, has a keeper connection of its own */
     struct keeper_client *keeper; /* borrowed, the background thread's */
     enum err token_error;         /* of the last sweep, said once */
     struct net_timer *sweep;
