@@ -20,7 +20,7 @@ CONNECTIONS, PER_ADDRESS = 60, 50
 def daemon(folder, daemons):
     made = Daemon(folder / "d", diameter=False, kmip=True, settings={
         "kmip.connections": str(CONNECTIONS), "kmip.connections_per_address": str(PER_ADDRESS), "kmip.idle_timeout": "20",
-        "kmip.handshake_timeout": "3", "kmip.write_timeout": "3", "kmip.requests": "16"})
+        "kmip.handshake_timeout": "3", "kmip.write_timeout": "3", "kmip.requests": "16", "https.idle_timeout": "4"})
     daemons.append(made)
     made.init()
     return made.start()
@@ -205,3 +205,22 @@ def test_https_has_its_limits_too(daemon, one):
         web.http.close()
     served(daemon, one)
     wait_for(lambda: Web(daemon, one).post(message(DISCOVER), "application/octet-stream")[0].status == 200, "HTTPS to be served", 15)
+
+
+@pytest.mark.parametrize("first", [b"", b"POST /kmip HTTP/1.1\r\nHost: localhost\r\n",
+                                   b"POST /kmip HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\nContent-Length: 90000\r\n\r\n"])
+def test_https_requests_that_never_end(daemon, one, first):
+    """Silence after nothing, half a head, or a head whose body does not come: closed in the end, and nobody else waits."""
+    context = ssl.create_default_context(cafile=str(one / "ca.pem"))
+    context.load_cert_chain(str(one / "client.pem"), str(one / "client.key"))
+    with socket.create_connection(("127.0.0.1", daemon.https_port), 20) as plain:
+        with context.wrap_socket(plain, server_hostname="localhost") as tls:
+            tls.sendall(first)
+            assert Web(daemon, one).post(message(DISCOVER), "application/octet-stream")[0].status == 200
+            begin = time.monotonic()
+            try:
+                data = tls.recv(4096)
+            except (ConnectionError, ssl.SSLError):
+                data = b""
+            assert time.monotonic() - begin < 15
+            assert data == b"" or data.split()[1] in (b"400", b"408")
