@@ -8,6 +8,11 @@
 #include "vault/served.h"
 #include "vault/served.h"
 
+/* Of an object's attributes, fields counted: many small ones fit a blob that could not be read
+ * again.
+ */
+#define ITEMS_MAX 8192
+
 /* The blob of an object: a structure Attributes whose children are the attributes under their own
  * tags; one with an index other than 0 and custom ones are Attribute structures around the value.
  */
@@ -191,6 +196,16 @@ static bool to_column(struct vault_object *object, const struct kmip_attr *a)
     }
 }
 
+static size_t count_items(const struct kmip_node *node)
+{
+    size_t count = 1;
+    if (node->type != KMIP_STRUCTURE)
+        return count;
+    for (const struct kmip_node *n = node->first; n != NULL; n = n->next)
+        count += count_items(n);
+    return count;
+}
+
 enum err kmip_object_pack(struct kmip_call *call, const struct kmip_attrs *attrs,
                           struct vault_object *object, struct vault_key **ret_keys,
                           size_t *ret_count)
@@ -207,6 +222,8 @@ enum err kmip_object_pack(struct kmip_call *call, const struct kmip_attrs *attrs
         if (!to_column(object, a))
             put_stored(&build, root, a);
     TRY(build.err);
+    if (count_items(root) > ITEMS_MAX)
+        return kmip_fail(call, KMIP_REASON_INDEX_OUT_OF_BOUNDS, "too much in the attributes");
     object->state = vault_object_state(object, call->request->now);
     TRY(kmip_encode(KMIP_TTLV, root, &blob));
     if (blob.len > VAULT_OBJECT_BLOB_MAX)

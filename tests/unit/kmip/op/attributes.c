@@ -217,8 +217,34 @@ static void full_objects_can_still_be_destroyed(void **state)
     assert_int_equal(world_state(&world, uid), KMIP_STATE_DESTROYED_COMPROMISED);
 }
 
+/* Many small fields take little room in the store, and more items than a message has when read. */
+static void what_is_written_can_be_read(void **state)
+{
+    (void)state;
+    world.version = KMIP_1_4;
+    const char *uid = world_aes(&world, "k", "");
+    AUTO(buf_done) struct buf item = {0};
+    for (unsigned i = 0; i < 4; i++) {
+        item.len = 0;
+        assert_ok(buf_printf(&item,
+                             "<BatchItem><Operation type=\"Enumeration\" value=\"AddAttribute\"/>"
+                             "<RequestPayload>%s<Attribute><AttributeName type=\"TextString\" "
+                             "value=\"x-%u\"/><AttributeValue>",
+                             UID(uid), i));
+        for (unsigned j = 0; j < 30000; j++)
+            assert_ok(buf_append(&item, bytes_str("<Name/>")));
+        assert_ok(buf_append(&item, bytes_str("</AttributeValue></Attribute></RequestPayload>"
+                                              "</BatchItem>")));
+        assert_ok(buf_append(&item, bytes_of("", 1)));
+        world_batch(&world, 1, (const char *)item.data);
+    }
+    world_must(&world, "Get", UID(uid));
+    world_must(&world, "Destroy", UID(uid));
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 TEST_MAIN(CASE(custom_ones_come_change_and_go), CASE(instances_have_indexes),
           CASE(in_2_x_the_present_value_names_the_instance), CASE(single_ones_and_the_servers_own),
           CASE(dates_only_while_they_are_to_come), CASE(adjusting), CASE(becoming_more_secret_only),
-          CASE(unknown_names_and_types), CASE(full_objects_can_still_be_destroyed))
+          CASE(unknown_names_and_types), CASE(full_objects_can_still_be_destroyed),
+          CASE(what_is_written_can_be_read))
