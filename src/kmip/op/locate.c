@@ -209,13 +209,18 @@ static enum err by_uid(struct kmip_call *call, const struct locate *l, struct fo
     return ERR_OK;
 }
 
-/* On the loop where it is little work, on a worker where it is much. */
+/* On the loop where it is little work, on a worker where it is much: a further page has let others
+ * wait for the candidates before it, and they have their turn while a worker finds it. */
 static enum err ask(struct kmip_call *call, struct locate *l, struct vault_located **ret_located,
                     size_t *ret_count, size_t *ret_total)
 {
     struct kmip_env *env = call->request->env;
     const struct vault_eyes *eyes = &call->request->client->eyes;
     struct store_conn *conn = NULL;
+    if (l->query.below != 0 && env->workers != NULL)
+        return vault_object_locate_apart(env->store, env->workers, eyes, &l->query,
+                                         kmip_arena(call), ret_located, ret_count, ret_total,
+                                         &call->detail);
     l->query.effort = VAULT_LOCATE_EFFORT;
     TRY(env->read(env, &conn, &call->detail));
     enum err err = vault_object_locate(conn, eyes, &l->query, kmip_arena(call), ret_located,
