@@ -13,9 +13,15 @@ enum err kmip_op_log(struct kmip_call *call)
     size_t len = 0;
     if (text.data == NULL)
         return kmip_fail(call, KMIP_REASON_INVALID_MESSAGE, "no Log Message");
-    /* a client must not write lines of its own making, or steer a terminal */
-    for (; len < text.len && len < LOG_TEXT_MAX; len++)
-        line[len] = text.data[len] < 0x20 || text.data[len] == 0x7f ? '?' : (char)text.data[len];
+    /* a client must not write lines of its own making, or steer a terminal: controls are those
+     * below a blank, DEL, and U+0080 to U+009F */
+    for (; len < text.len && len < LOG_TEXT_MAX; len++) {
+        const uint8_t c = text.data[len];
+        const bool c1 = (c & 0xe0) == 0x80 && len > 0 && text.data[len - 1] == 0xc2;
+        line[len] = c < 0x20 || c == 0x7f || c1 ? '?' : (char)c;
+        if (c1)
+            line[len - 1] = '?';
+    }
     line[len] = '\0';
     log_info("client %s says: %s", kmip_actor(call), line);
     return ERR_OK;
