@@ -72,7 +72,7 @@ void kmip_filter_payload(struct kmip_node *payload, uint32_t operation, uint16_t
         (void)keep_fields(payload, &row->response[version >= 0x0200], version);
 }
 
-void kmip_filter(struct kmip_node *message, uint16_t version)
+void kmip_filter_envelope(struct kmip_node *message, uint16_t version)
 {
     unsigned family = version >= 0x0200;
     struct kmip_node *header = kmip_child(message, KMIP_TAG_RESPONSE_HEADER);
@@ -80,9 +80,15 @@ void kmip_filter(struct kmip_node *message, uint16_t version)
     if (header != NULL && fields != NULL)
         (void)keep_fields(header, fields, version);
     for (struct kmip_node *item = kmip_child(message, KMIP_TAG_BATCH_ITEM); item != NULL;
-         item = kmip_again(item)) {
-        uint32_t operation = kmip_enum(item, KMIP_TAG_OPERATION, 0);
-        kmip_filter_payload(kmip_child(item, KMIP_TAG_RESPONSE_PAYLOAD), operation, version);
+         item = kmip_again(item))
         (void)keep_fields(item, &kmip_response_item_row->fields[family], version);
-    }
+}
+
+void kmip_filter(struct kmip_node *message, uint16_t version)
+{
+    for (struct kmip_node *item = kmip_child(message, KMIP_TAG_BATCH_ITEM); item != NULL;
+         item = kmip_again(item))
+        kmip_filter_payload(kmip_child(item, KMIP_TAG_RESPONSE_PAYLOAD),
+                            kmip_enum(item, KMIP_TAG_OPERATION, 0), version);
+    kmip_filter_envelope(message, version);
 }

@@ -8,3 +8,5 @@
 void kmip_filter(struct kmip_node *message, uint16_t version);
 /* The same for the payload of one batch item of that operation. */
 void kmip_filter_payload(struct kmip_node *payload, uint32_t operation, uint16_t version);
+/* All but the payloads, where those were filtered one by one. */
+void kmip_filter_envelope(struct kmip_node *message, uint16_t version);

@@ -150,7 +150,8 @@ static enum err run(struct message *m, uint32_t items, struct buf *out)
         if (n->tag == KMIP_TAG_BATCH_COUNT)
             n->num = response->count - 1;
     TRY(b->err);
-    kmip_filter(response, m->request.version);
+    /* each payload was filtered when its item was answered */
+    kmip_filter_envelope(response, m->request.version);
     return kmip_encode(m->format, response, out);
 }
 
