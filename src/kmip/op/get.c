@@ -55,7 +55,9 @@ enum err kmip_op_get(struct kmip_call *call)
     TRY(kmip_may(call, VAULT_MAY_READ));
     TRY(kmip_find_object(call, &object));
     TRY(kmip_gettable(call, &object));
-    TRY(kmip_object_attrs(call, &object, &attrs));
+    /* a wrapped key may have attributes beside it, any of them */
+    TRY(as.wrapping != NULL ? kmip_object_attrs(call, &object, &attrs)
+                            : kmip_object_attrs_kept(call, &object, &attrs));
     kmip_put_enum(kmip_out(call), call->out, KMIP_TAG_OBJECT_TYPE, object.type);
     kmip_put_uid(call, object.uid);
     TRY(kmip_value_put(call, &object, &attrs, &as));

@@ -64,6 +64,11 @@ void kmip_rng_put(struct kmip_build *build, struct kmip_node *node, const struct
 /* An object's attributes, all of them as they are at `now` (State by the dates). */
 MUST_CHECK enum err kmip_object_attrs(struct kmip_call *call, const struct vault_object *object,
                                       struct kmip_attrs *ret_attrs);
+/* Only those that are kept beside the object's columns: what the value's form and its flags are
+ * read from, for a fraction of the work. */
+MUST_CHECK enum err kmip_object_attrs_kept(struct kmip_call *call,
+                                           const struct vault_object *object,
+                                           struct kmip_attrs *ret_attrs);
 /* Add what a blob holds to a list. */
 MUST_CHECK enum err kmip_attrs_decode(struct arena *arena, struct bytes blob,
                                       struct kmip_attrs *attrs, struct err_detail *detail);

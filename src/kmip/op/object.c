@@ -154,16 +154,25 @@ static enum err add_columns(struct kmip_call *call, struct kmip_attrs *attrs,
     return add_usage(attrs, object);
 }
 
-enum err kmip_object_attrs(struct kmip_call *call, const struct vault_object *object,
-                           struct kmip_attrs *ret_attrs)
+enum err kmip_object_attrs_kept(struct kmip_call *call, const struct vault_object *object,
+                                struct kmip_attrs *ret_attrs)
 {
     struct kmip_attrs attrs = {.arena = kmip_arena(call)};
     TRY(kmip_attrs_decode(attrs.arena, object->attributes, &attrs, &call->detail));
-    TRY(add_identity(&attrs, object));
-    TRY(add_columns(call, &attrs, object));
     if (kmip_attr_num(&attrs, KMIP_TAG_FRESH, 0) != 0 &&
         vault_served_is(vault_objects_served(call->request->env->objects), object->id))
         TRY(kmip_attr_set_num(&attrs, KMIP_TAG_FRESH, KMIP_BOOLEAN, 0));
+    *ret_attrs = attrs;
+    return ERR_OK;
+}
+
+enum err kmip_object_attrs(struct kmip_call *call, const struct vault_object *object,
+                           struct kmip_attrs *ret_attrs)
+{
+    struct kmip_attrs attrs;
+    TRY(kmip_object_attrs_kept(call, object, &attrs));
+    TRY(add_identity(&attrs, object));
+    TRY(add_columns(call, &attrs, object));
     *ret_attrs = attrs;
     return ERR_OK;
 }
