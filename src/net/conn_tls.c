@@ -86,7 +86,6 @@ enum err conn_tls_begin(struct net_conn *conn)
     BIO_set_data(bio, conn);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl, bio, bio);
-    SSL_set_read_ahead(ssl, 1);
     conn->ssl = ssl;
     net_tls_unref(conn->tls);
     conn->tls = NULL;
