@@ -298,6 +298,16 @@ def test_nothing_is_made_where_the_folder_or_the_address_is_wrong(daemon, files)
     assert "host = ::1\nport = 700\n" in (files / "new" / "profile.conf").read_text()
 
 
+def test_create_replaces_no_other_client(daemon, files):
+    daemon.cli("client", "create", "first", "-o", files / "folder")
+    before = (files / "folder" / "client.key").read_bytes()
+    daemon.cli("client", "create", "second", "-o", files / "folder", status=harness.BAD_INPUT)
+    assert (files / "folder" / "client.key").read_bytes() == before
+    daemon.cli("client", "show", "second", status=harness.REFUSED)
+    daemon.cli("client", "renew", "first", "-o", files / "folder")
+    assert (files / "folder" / "client.key").read_bytes() != before
+
+
 def test_csr_of_the_machine_itself(daemon, files):
     harness.openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", files / "own.key", "-out", files / "own.csr",
                     "-subj", "/CN=whatever it says")

@@ -165,6 +165,7 @@ enum err command_client_create(struct cli *cli)
     TRY(put_text(cli, body, "name", folder.name));
     TRY(put_option(cli, body, "kind"));
     TRY(put_record(cli, body));
+    TRY(client_folder_is_free(cli));
     TRY(client_folder_prepare(cli, &folder));
     TRY(put_request(cli, body, &folder));
     TRY(cli_call(cli, NET_HTTP_POST, TAKE(body), &answer, "/v1/clients"));

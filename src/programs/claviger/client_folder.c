@@ -89,6 +89,30 @@ static enum err check_folder(struct cli *cli, const char *dir)
     return access(dir, W_OK) == 0 ? ERR_OK : err_errno(&cli->detail, "%s: can't write", dir);
 }
 
+static enum err refuse_existing(struct cli *cli, const char *dir, const char *name)
+{
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/%s", dir, name) >= (int)sizeof path)
+        return err_set(&cli->detail, ERR_LIMIT, "%s: path too long", dir);
+    if (access(path, F_OK) != 0)
+        return ERR_OK;
+    (void)snprintf(cli->hint, sizeof cli->hint,
+                   "give --output another folder; a new key and certificate for a client that "
+                   "exists: claviger client renew");
+    return err_set(&cli->detail, ERR_EXISTS, "%s: it may be another client's, and is not replaced",
+                   path);
+}
+
+enum err client_folder_is_free(struct cli *cli)
+{
+    const char *dir = cli_option(cli, "output");
+    if (dir == NULL)
+        return ERR_OK;
+    TRY(refuse_existing(cli, dir, "client.pem"));
+    /* with --csr the machine's own key may lie there already */
+    return cli_option(cli, "csr") != NULL ? ERR_OK : refuse_existing(cli, dir, "client.key");
+}
+
 enum err client_folder_prepare(struct cli *cli, struct client_folder *folder)
 {
     const char *csr = cli_option(cli, "csr");
@@ -98,8 +122,7 @@ enum err client_folder_prepare(struct cli *cli, struct client_folder *folder)
     if (csr == NULL)
         return folder->dir != NULL ? make_key(cli, folder) : ERR_OK;
     TRY(file_read(csr, REQUEST_MAX, &folder->request, &cli->detail));
-    return folder->request.len != 0 ? ERR_OK
-                                    : err_set(&cli->detail, ERR_SYNTAX, "%s: empty", csr);
+    return folder->request.len != 0 ? ERR_OK : err_set(&cli->detail, ERR_SYNTAX, "%s: empty", csr);
 }
 
 static enum err write_profile(struct cli *cli, const struct client_folder *folder, const char *dir,

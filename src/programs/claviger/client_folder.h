@@ -12,6 +12,8 @@ struct client_folder {
     struct buf request;     /* PEM */
 };
 void client_folder_done(struct client_folder *folder); /* for AUTO */
+/* For a new client: ERR_EXISTS where --output has the key or certificate of one already. */
+MUST_CHECK enum err client_folder_is_free(struct cli *cli);
 MUST_CHECK enum err client_folder_prepare(struct cli *cli, struct client_folder *folder);
 /* What the daemon answered ("certificate_pem", "ca_pem", "server") and the key. */
 MUST_CHECK enum err client_folder_write(struct cli *cli, const struct client_folder *folder,
