@@ -55,7 +55,11 @@ static enum err import_ksg(const char *dir, const char *config, struct err_detai
     AUTO(ksg_import_done) struct ksg_import import = {0};
     TRY(arena_new((size_t)1024 * 1024, &arena));
     import.arena = arena;
-    TRY(ksg_import_read(&import, dir, detail));
+    enum err err = ksg_import_read(&import, dir, detail);
+    /* a file of theirs: check-config, which the hint of the other names, can't read it */
+    if (err == ERR_CONFIG)
+        err = detail->code = ERR_SYNTAX;
+    TRY(err);
     TRY(write_both(&import, config, detail));
     (void)printf("%.*s\n%u parameters have no equivalent\nwrote %s\n", (int)import.report.len,
                  (const char *)import.report.data, import.left_out, config);

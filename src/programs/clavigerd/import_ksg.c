@@ -1,5 +1,6 @@
 #include "programs/clavigerd/import_ksg.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,7 +150,10 @@ static enum err take_kek_path(struct ksg_import *import, const char *key, const 
     (void)detail;
     if (strchr(value, '/') != NULL)
         return put(import, key, "kmip.kek_file", value);
-    int len = snprintf(path, sizeof path, "%s/data/%s", import->dir, value);
+    /* what we write is read from the folder of the new file, not from here */
+    char real[PATH_MAX];
+    const char *dir = realpath(import->dir, real) != NULL ? real : import->dir;
+    int len = snprintf(path, sizeof path, "%s/data/%s", dir, value);
     if (len < 0 || (size_t)len >= sizeof path)
         return ERR_LIMIT;
     return put(import, key, "kmip.kek_file", path);
