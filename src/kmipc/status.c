@@ -63,6 +63,9 @@ int kmipc_fail(struct ckmip_error *error, enum err err, const struct err_detail 
     if (err != ERR_OK)
         (void)snprintf(error->text, sizeof error->text, "%s",
                        detail->text[0] != '\0' ? detail->text : err_text(err));
+    if (err == ERR_CONFIG)
+        (void)snprintf(error->hint, sizeof error->hint,
+                       "the folder and its profile.conf are told in claviger-kmip-profile(5)");
     return status;
 }
 
@@ -94,8 +97,9 @@ int kmipc_end(struct ckmip *kmip, enum err err, struct ckmip_error *error)
             error->reason != 0 ? kmip_enum_name(KMIP_TAG_RESULT_REASON, error->reason) : NULL;
         (void)snprintf(error->reason_name, sizeof error->reason_name, "%s",
                        name != NULL ? name : "");
-        (void)snprintf(error->hint, sizeof error->hint, "%s",
-                       kmip->hint[0] != '\0' ? kmip->hint : reason_hint(error->reason));
+        const char *hint = kmip->hint[0] != '\0' ? kmip->hint : reason_hint(error->reason);
+        if (*hint != '\0')
+            (void)snprintf(error->hint, sizeof error->hint, "%s", hint);
     }
     arena_reset(kmip->arena);
     buf_done(&kmip->request);

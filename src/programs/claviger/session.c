@@ -53,6 +53,10 @@ static enum err transport(struct cli *cli, enum err err)
 {
     if (err == ERR_IO || err == ERR_CLOSED || err == ERR_NOT_FOUND || err == ERR_DENIED)
         cli->detail.code = err = ERR_UNREACHABLE;
+    if (err == ERR_UNREACHABLE)
+        (void)snprintf(cli->hint, sizeof cli->hint,
+                       "--socket PATH or CLAVIGER_SOCKET says where it listens: [daemon] socket of "
+                       "its configuration");
     return err;
 }
 

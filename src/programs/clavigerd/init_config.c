@@ -121,7 +121,9 @@ enum err init_configuration(struct init *init, struct err_detail *detail)
     if (init->demonstration)
         TRY(write_demonstration(init, detail));
     else
-        init_say(false, "configuration: %s", init->config_path);
+        init_say(false, "configuration: %s%s", init->config_path,
+                 options_has(init->options, "set") ? "; it is left as it is, --set is not applied"
+                                                   : "");
     TRY(settings_read(init->config_path, &init->settings, detail));
     /* a second run finds the file: what it demonstrates shows by the property file's absence */
     const char *properties = init->settings.diameter.properties;

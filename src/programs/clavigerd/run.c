@@ -213,8 +213,11 @@ int command_run(const struct options *options)
         run.config_path = SERVICE_CONFIG_PATH;
     struct err_detail detail = {0};
     enum err err = supervise(&run, &detail);
+    if (err == ERR_NOT_FOUND && access(run.config_path, F_OK) != 0)
+        (void)err_set(&detail, err, "%s: clavigerd init --config FILE makes one that works",
+                      run.config_path);
     if (err != ERR_OK)
-        log_failure(LOG_LEVEL_ERROR, "clavigerd", err, &detail);
+        log_failure(LOG_LEVEL_ERROR, "can't serve", err, &detail);
     for (unsigned i = 0; i < run.listeners_len; i++)
         (void)close(run.listeners[i]);
     if (run.listeners_len != 0)

@@ -85,7 +85,8 @@ static void print_program_help(const struct program_row *program)
 static void print_command_help(const struct program_row *program, const struct command_row *command)
 {
     print_wrapped(command->about, 0, printf("%s %s: ", program->name, command->name));
-    (void)printf("\nusage: %s %s [options] %s\n\n", program->name, command->name, command->args);
+    (void)printf("\nusage: %s %s [options]%s%s\n\n", program->name, command->name,
+                 *command->args != '\0' ? " " : "", command->args);
     if (*command->detail != '\0') {
         print_wrapped(command->detail, 0, 0);
         (void)printf("\n");
@@ -157,12 +158,23 @@ static const struct command_row *find_command(const struct program_row *program,
     return NULL;
 }
 
+static bool is_group(const struct program_row *program, const char *group)
+{
+    size_t len = strlen(group);
+    for (const struct command_row *c = program->commands; c->name != NULL; c++) {
+        if (strncmp(c->name, group, len) == 0 && c->name[len] == ' ')
+            return true;
+    }
+    return false;
+}
+
 static void print_group(const struct program_row *program, const char *group)
 {
     size_t len = strlen(group);
     for (const struct command_row *c = program->commands; c->name != NULL; c++) {
         if (strncmp(c->name, group, len) == 0 && c->name[len] == ' ')
-            (void)fprintf(stderr, "  %s %s %s\n", program->name, c->name, c->args);
+            (void)fprintf(stderr, "  %s %s%s%s\n", program->name, c->name,
+                          *c->args != '\0' ? " " : "", c->args);
     }
 }
 
@@ -271,8 +283,11 @@ static void choose_command(const struct program_row *program, int argc, char **a
     options->command = find_command(program, words_len, words, ret_skip);
     if (options->command != NULL || words_len == 0)
         return;
-    (void)fprintf(stderr, "%s: unknown command '%s%s%s'; did you mean one of these?\n",
-                  program->name, words[0], words_len > 1 ? " " : "", words_len > 1 ? words[1] : "");
+    bool group = words_len == 1 && is_group(program, words[0]);
+    (void)fprintf(stderr, "%s: %s '%s%s%s'; %s:\n", program->name,
+                  group ? "a command is wanted after" : "unknown command", words[0],
+                  words_len > 1 ? " " : "", words_len > 1 ? words[1] : "",
+                  is_group(program, words[0]) ? "these there are" : "all there are are listed by");
     print_group(program, words[0]);
     (void)fprintf(stderr, "  %s --help\n", program->name);
     exit(EXIT_USAGE);
