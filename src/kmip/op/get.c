@@ -3,7 +3,6 @@
 #include "kmip/op/ops.h"
 #include "kmip/op/value.h"
 #include "vault/served.h"
-#include "vault/served.h"
 
 /* Get (KMIP 1.4, 4.11; 2.1, 6.1.19). */
 

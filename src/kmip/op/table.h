@@ -5,7 +5,7 @@
 /* Every operation: what runs it, from which version on, and what a client has to be allowed. */
 
 enum kmip_op_flag {
-    KMIP_OP_OPEN = 1,         /* without authentication: Query, Discover Versions, Login... */
+    KMIP_OP_OPEN = 1,         /* without authentication: Query, Discover Versions, Ping */
     KMIP_OP_TO_CLIENT = 2,    /* the server sends it (Notify, Put): said in Query, not taken */
     KMIP_OP_MAKES_SECRET = 4, /* its answer may hold key material */
 };
