@@ -386,7 +386,7 @@ static void wait_as_fiber(struct committer *w, struct job *job)
 {
     struct fiber_wait wait;
     fiber_wait_begin(&wait);
-    job->wait = &wait;
+    job->wait = &wait; // cppcheck-suppress autoVariables ; the job ends first
     (void)pthread_mutex_lock(&w->lock);
     bool closed = w->stopping;
     if (!closed)

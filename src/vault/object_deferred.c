@@ -86,7 +86,7 @@ static enum err copy_keys(struct arena *arena, struct object_change *change,
     struct vault_key *copy = arena_take(arena, (count + 1) * sizeof(*copy));
     if (copy == NULL)
         return ERR_NO_MEMORY;
-    if (count > 0)
+    if (count > 0 && keys != NULL)
         memcpy(copy, keys, count * sizeof(*copy));
     change->keys = copy;
     change->count = count;

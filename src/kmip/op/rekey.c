@@ -176,9 +176,11 @@ static enum err re_key(struct kmip_call *call, struct kmip_new *new)
     struct bytes uid = {0};
     TRY(kmip_named_uid(call, KMIP_TAG_UNIQUE_IDENTIFIER, &uid));
     TRY(read_source(call, uid, KMIP_OBJECT_SYMMETRIC_KEY, &source));
-    new->like = &source.like;
-    TRY(kmip_new_begin(call, KMIP_OBJECT_SYMMETRIC_KEY, containers, ARRAY_LEN(containers), new));
+    new->like = &source.like; // cppcheck-suppress autoVariables
+    const enum err begun =
+        kmip_new_begin(call, KMIP_OBJECT_SYMMETRIC_KEY, containers, ARRAY_LEN(containers), new);
     new->like = NULL;
+    TRY(begun);
     TRY(kmip_place(call, new, kmip_child(call->in, KMIP_TAG_PROTECTION_STORAGE_MASKS)));
     TRY(kmip_new_spec(call, new, &spec));
     new->format = FORMAT_RAW;

@@ -156,7 +156,7 @@ void kmip_loop_nap(struct kmip_loop *loop, uint64_t ms)
         return;
     if (nap.next != NULL)
         nap.next->prev = &nap;
-    loop->naps = &nap;
+    loop->naps = &nap; // cppcheck-suppress autoVariables ; out again before the end
     net_timer_set(timer, ms);
     while (!nap.over)
         fiber_pause();

@@ -96,7 +96,10 @@ static void sample_object(struct writer *w, uint8_t verb)
         message_put_object(w, &there);
         message_put_input(w, &input);
         break;
-    case KEEPER_STREAM_END: writer_bytes16(w, bytes_of(zeros, 0)); /* fallthrough */
+    case KEEPER_STREAM_END:
+        writer_bytes16(w, bytes_of(zeros, 0));
+        writer_bytes32(w, BYTES(zeros));
+        break;
     case KEEPER_STREAM_UPDATE: writer_bytes32(w, BYTES(zeros)); break;
     case KEEPER_OBJECT_DERIVE:
         message_put_object(w, &made);
