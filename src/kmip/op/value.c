@@ -23,6 +23,12 @@ uint32_t kmip_value_tag(uint32_t object_type)
     }
 }
 
+/* A MAC or signature hides nothing. */
+static bool is_hidden(const struct kmip_node *specification)
+{
+    return kmip_enum(specification, KMIP_TAG_WRAPPING_METHOD, 0) != KMIP_WRAPPING_METHOD_MAC_SIGN;
+}
+
 static enum err may_leave(struct kmip_call *call, const struct kmip_attrs *attrs, bool wrapped)
 {
     if (kmip_attr_num(attrs, KMIP_TAG_EXTRACTABLE, 1) == 0)
@@ -83,7 +89,7 @@ static enum err put_key(struct kmip_call *call, const struct vault_object *objec
     if (kmip_attr_num(attrs, KMIP_TAG_KEY_VALUE_PRESENT, 1) == 0)
         return kmip_fail(call, KMIP_REASON_KEY_VALUE_NOT_PRESENT, "the key is kept elsewhere");
     if (as->wrapping != NULL) {
-        TRY(may_leave(call, attrs, true));
+        TRY(may_leave(call, attrs, is_hidden(as->wrapping)));
         return kmip_key_wrap(call, object, attrs, as->wrapping, as->format, to);
     }
     if (object->type == KMIP_OBJECT_PUBLIC_KEY)

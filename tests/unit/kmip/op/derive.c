@@ -227,6 +227,15 @@ static void wrapping_is_refused(void **state)
                              "<AttributeName type=\"TextString\" value=\"State\"/>" NO_ENCODING)));
     world_refused(&w, KMIP_REASON_INVALID_FIELD, "Get", WRAPPED(ENUM("WrappingMethod", "Encrypt")));
     world_must(&w, "Get", WRAPPED(ENCRYPTED_BY(bound, "", "")));
+    const char *mac = keys_register(&w, "AES", 128, AES_KEY, MASK("MACGenerate") ACTIVE);
+    const char *signed_only =
+        world_text(ENUM("WrappingMethod", "MACSign") "<MACSignatureKeyInformation>%s" PARAMS(
+                       ENUM("BlockCipherMode", "CMAC")) "</MACSignatureKeyInformation>",
+                   UID(mac));
+    world_must(&w, "Get", WRAPPED(signed_only));
+    w.config.export_secrets = false;
+    world_refused(&w, KMIP_REASON_PERMISSION_DENIED, "Get", WRAPPED(signed_only));
+    world_must(&w, "Get", WRAPPED(ENCRYPTED_BY(bound, "", "")));
     world_end(&w);
 }
 
