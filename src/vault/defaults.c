@@ -1,5 +1,7 @@
 #include "vault/defaults.h"
 
+#include "vault/object_domain.h"
+
 struct replace {
     uint32_t group;
     enum vault_defaults_kind kind;
@@ -30,15 +32,40 @@ static enum err replace_fn(struct store_conn *conn, void *ctx, struct err_detail
     return ERR_OK;
 }
 
-enum err vault_defaults_replace(struct store *store, uint32_t group, enum vault_defaults_kind kind,
-                                const struct vault_defaults *rows, size_t count,
-                                struct err_detail *detail)
+enum err object_defaults_begin(struct vault_objects *objects, struct err_detail *detail)
+{
+    AUTO(store_reader_closep) struct store_reader *reader = NULL;
+    TRY(store_reader_open(objects->store, STORE_READER_LOOKUP, &reader, detail));
+    TRY(store_reader_begin(reader, detail));
+    struct store_stmt *stmt = NULL;
+    bool row = false;
+    enum err err = store_prepare(store_reader_conn(reader), "SELECT 1 FROM object_default LIMIT 1",
+                                 &stmt, detail);
+    if (err == ERR_OK)
+        err = store_step(stmt, &row, detail);
+    store_stmt_free(stmt);
+    store_reader_end(reader);
+    atomic_store(&objects->defaults, row);
+    return err;
+}
+
+bool vault_defaults_any(const struct vault_objects *objects)
+{
+    return atomic_load(&objects->defaults);
+}
+
+enum err vault_defaults_replace(struct vault_objects *objects, uint32_t group,
+                                enum vault_defaults_kind kind, const struct vault_defaults *rows,
+                                size_t count, struct err_detail *detail)
 {
     struct replace replace = {group, kind, rows, count};
     for (size_t i = 0; i < count; i++)
         if (rows[i].content.len > VAULT_DEFAULTS_MAX)
             return err_set(detail, ERR_LIMIT, "defaults of %zu bytes", rows[i].content.len);
-    return store_run(store, replace_fn, &replace, detail);
+    /* before anybody can read them; it stays, whether or not they become durable */
+    if (count > 0)
+        atomic_store(&objects->defaults, true);
+    return store_run(objects->store, replace_fn, &replace, detail);
 }
 
 static enum err take(struct arena *arena, struct bytes from, struct bytes *ret_copy)

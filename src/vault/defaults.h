@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "store/store.h"
+#include "vault/objects.h"
 
 /* What Set Defaults and Set Constraints (KMIP 2.1, 6.1.53 and 6.1.52) leave behind: a blob of the
  * protocol's per group, kind and object type. Any thread. */
@@ -19,10 +20,12 @@ struct vault_defaults {
 };
 /* Replaces all of this group and kind by these (`type` and `content` are looked at); none: empty.
  * ERR_LIMIT, ERR_EXISTS for a type twice. Durable on return; pauses a fiber or blocks a thread. */
-MUST_CHECK enum err vault_defaults_replace(struct store *store, uint32_t group,
+MUST_CHECK enum err vault_defaults_replace(struct vault_objects *objects, uint32_t group,
                                            enum vault_defaults_kind kind,
                                            const struct vault_defaults *rows, size_t count,
                                            struct err_detail *detail);
+/* False where nobody ever left any: there is nothing to read. */
+bool vault_defaults_any(const struct vault_objects *objects);
 /* Of one type, inside store_reader_begin/_end of the caller; copies into the arena. ERR_NOT_FOUND.
  */
 MUST_CHECK enum err vault_defaults_get(struct store_conn *conn, uint32_t group,

@@ -17,7 +17,10 @@ struct vault_objects {
     uint64_t next, end; /* reserved row numbers */
     /* records under an older version of the domain's key must not be written any more */
     _Atomic uint16_t floor;
+    _Atomic bool defaults; /* some group has defaults or constraints */
 };
+
+MUST_CHECK enum err object_defaults_begin(struct vault_objects *objects, struct err_detail *detail);
 
 /* The records of objects, for a rotation of their domain. They are in the store whether or not
  * anybody opened them: a rotation that goes on without the KMIP service must not lose them. */

@@ -45,6 +45,8 @@ enum err vault_objects_open(struct vault *vault, struct store *store, struct kee
     if (err == ERR_OK)
         err = vault_served_open(store, &objects->served, detail);
     if (err == ERR_OK)
+        err = object_defaults_begin(objects, detail);
+    if (err == ERR_OK)
         err = object_numbers_begin(objects, detail);
     if (err != ERR_OK) {
         vault_objects_close(objects);

@@ -15,6 +15,8 @@ static enum err load(struct kmip_call *call, enum vault_defaults_kind kind,
     struct store_conn *conn = NULL;
     struct bytes blob = {0};
     *ret_root = NULL;
+    if (!vault_defaults_any(request->env->objects))
+        return ERR_OK;
     TRY(request->env->read(request->env, &conn, &call->detail));
     const enum err err =
         vault_defaults_get(conn, request->client->eyes.groups[0], kind, VAULT_DEFAULTS_ANY,
@@ -142,8 +144,8 @@ static enum err replace(struct kmip_call *call, enum vault_defaults_kind kind,
     if (blob.len > VAULT_DEFAULTS_MAX)
         return kmip_fail(call, KMIP_REASON_INVALID_FIELD, "too much to keep");
     row.content = buf_view(&blob);
-    return vault_defaults_replace(request->env->store, row.group, kind, &row, root != NULL ? 1 : 0,
-                                  &call->detail);
+    return vault_defaults_replace(request->env->objects, row.group, kind, &row,
+                                  root != NULL ? 1 : 0, &call->detail);
 }
 
 static enum err set(struct kmip_call *call, enum vault_defaults_kind kind, uint32_t tag,

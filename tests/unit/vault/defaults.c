@@ -37,7 +37,9 @@ static void a_group_has_its_own(void **state)
     (void)state;
     struct vault_defaults rows[] = {row(3, "pairs"), row(2, "")}, *got;
     struct bytes content;
-    assert_ok(vault_defaults_replace(site.store, GROUP, VAULT_DEFAULTS, rows, 2, NULL));
+    assert_false(vault_defaults_any(site.objects));
+    assert_ok(vault_defaults_replace(site.objects, GROUP, VAULT_DEFAULTS, rows, 2, NULL));
+    assert_true(vault_defaults_any(site.objects));
     assert_int_equal(list(GROUP, VAULT_DEFAULTS, &got), 2);
     assert_int_equal(got[0].type, 2);
     assert_int_equal(got[0].content.len, 0);
@@ -61,20 +63,34 @@ static void they_are_replaced_whole_or_not(void **state)
     struct vault_defaults many[40], *got;
     for (uint32_t i = 0; i < ARRAY_LEN(many); i++)
         many[i] = row(i, "content");
-    assert_ok(vault_defaults_replace(site.store, GROUP, VAULT_CONSTRAINTS, many, 40, NULL));
+    assert_ok(vault_defaults_replace(site.objects, GROUP, VAULT_CONSTRAINTS, many, 40, NULL));
     assert_int_equal(list(GROUP, VAULT_CONSTRAINTS, &got), 40);
     assert_int_equal(got[39].type, 39);
     many[1].type = 0;
-    assert_err(vault_defaults_replace(site.store, GROUP, VAULT_CONSTRAINTS, many, 2, NULL),
+    assert_err(vault_defaults_replace(site.objects, GROUP, VAULT_CONSTRAINTS, many, 2, NULL),
                ERR_EXISTS);
     static uint8_t longer[VAULT_DEFAULTS_MAX + 1];
     many[1] = (struct vault_defaults){.type = 1, .content = BYTES(longer)};
-    assert_err(vault_defaults_replace(site.store, GROUP, VAULT_CONSTRAINTS, many, 2, NULL),
+    assert_err(vault_defaults_replace(site.objects, GROUP, VAULT_CONSTRAINTS, many, 2, NULL),
                ERR_LIMIT);
     assert_int_equal(list(GROUP, VAULT_CONSTRAINTS, &got), 40);
-    assert_ok(vault_defaults_replace(site.store, GROUP, VAULT_CONSTRAINTS, NULL, 0, NULL));
+    assert_ok(vault_defaults_replace(site.objects, GROUP, VAULT_CONSTRAINTS, NULL, 0, NULL));
     assert_int_equal(list(GROUP, VAULT_CONSTRAINTS, &got), 0);
 }
 
+static void they_are_known_after_a_restart(void **state)
+{
+    (void)state;
+    struct vault_defaults rows[] = {row(2, "keys")};
+    site_close(&site);
+    site_open(&site);
+    assert_false(vault_defaults_any(site.objects));
+    assert_ok(vault_defaults_replace(site.objects, GROUP, VAULT_DEFAULTS, rows, 1, NULL));
+    site_close(&site);
+    site_open(&site);
+    assert_true(vault_defaults_any(site.objects));
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
-TEST_MAIN(CASE(a_group_has_its_own), CASE(they_are_replaced_whole_or_not))
+TEST_MAIN(CASE(a_group_has_its_own), CASE(they_are_replaced_whole_or_not),
+          CASE(they_are_known_after_a_restart))
