@@ -111,7 +111,7 @@ def write_man(program, exits, path):
             f.write(f"*{row['code']}*\n\t{escape(row['about'])}\n\n")
         if program.get("files"):
             f.write(f"# FILES\n\n{escape(program['files'])}\n\n")
-        others = "*claviger*(1), *clavigerd*(8), *clavigerd.conf*(5), *claviger-kmc*(1), *claviger-sim*(1)"
+        others = "*claviger*(1), *clavigerd*(8), *clavigerd.conf*(5), *claviger-kmip-profile*(5), *claviger-kmc*(1), *claviger-sim*(1)"
         f.write(f"# SEE ALSO\n\n{others}\n")
 
 

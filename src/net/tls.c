@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #include "base/file.h"
@@ -27,7 +28,9 @@ enum err tls_failure(struct err_detail *detail, const char *what)
     char reason[200] = "unknown";
     if (code != 0) {
         const char *text = ERR_reason_error_string(code);
-        if (text != NULL)
+        if (ERR_SYSTEM_ERROR(code))
+            (void)snprintf(reason, sizeof reason, "%s", strerror((int)ERR_GET_REASON(code)));
+        else if (text != NULL)
             (void)snprintf(reason, sizeof reason, "%s", text);
         else
             ERR_error_string_n(code, reason, sizeof reason);

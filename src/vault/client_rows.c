@@ -214,7 +214,8 @@ enum err client_owns_nothing(struct store *store, uint64_t id, struct err_detail
     store_bind_i64(stmt, 3, VAULT_DESTROYED_COMPROMISED);
     enum err err = store_get_row(stmt, detail);
     if (err == ERR_OK)
-        err = err_set(detail, ERR_STATE, "it owns objects, %s among them",
+        err = err_set(detail, ERR_STATE,
+                      "it owns objects, %s among them: destroy them, or disable the client",
                       store_column_text(stmt, 0));
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }

@@ -1,5 +1,6 @@
 #include "programs/clavigerd/engine.h"
 
+#include <errno.h>
 #include <grp.h>
 #include <limits.h>
 #include <stdatomic.h>
@@ -390,6 +391,16 @@ static void on_stop(struct engine *e)
     net_timer_set(e->goodbye, GOODBYE_STEP);
 }
 
+/* docs/decisions/0005: what the engine may read was fixed when it started. */
+static void tell_of_reach(struct err_detail *detail)
+{
+    const size_t len = strlen(detail->text);
+    if (strstr(detail->text, strerror(EACCES)) != NULL)
+        (void)snprintf(detail->text + len, sizeof detail->text - len,
+                       "; read are state/tls and folders named when the daemon started: put it "
+                       "there, or restart");
+}
+
 static void on_reload(struct engine *e)
 {
     struct err_detail detail = {0};
@@ -397,6 +408,8 @@ static void on_reload(struct engine *e)
     atomic_store(&e->reload_result, (int)err);
     if (workers_submit(e->background, note_reload, e) != ERR_OK)
         log_warn("a reload could not be written to the audit chain");
+    if (err != ERR_OK)
+        tell_of_reach(&detail);
     if (err != ERR_OK)
         log_failure(LOG_LEVEL_ERROR, "reload; what was there stays in force", err, &detail);
     reload_over(e->reload, err, detail.text);
