@@ -75,13 +75,13 @@ static json_t *client_json(struct vault_clients *clients, const struct vault_cli
 {
     const char *placement =
         client->placement < ARRAY_LEN(placements) ? placements[client->placement] : NULL;
-    return json_pack("{s:s s:s s:b s:o s:o s:s s:o s:b s:s s:o s:o}", "name", client->name, "kind",
-                     "kmip", "enabled", client->disabled == VAULT_NO_DATE, "permissions",
+    return json_pack("{s:s s:s s:b s:o s:o s:s s:o s:b s:s s:b s:o s:o}", "name", client->name,
+                     "kind", "kmip", "enabled", client->disabled == VAULT_NO_DATE, "permissions",
                      permissions_json(client->may), "groups", groups_json(clients, &client->eyes),
                      "placement", placement != NULL ? placement : "vault", "certificate",
                      certificate_json(client->certificate), "has_password", client->has_password,
-                     "notify", client->notify, "created", date_json(client->created), "disabled",
-                     date_json(client->disabled));
+                     "notify", client->notify, "put", client->put, "created",
+                     date_json(client->created), "disabled", date_json(client->disabled));
 }
 
 /* ---- reading ---- */
@@ -171,6 +171,7 @@ struct wanted {
     const char *groups[VAULT_GROUPS_MAX];
     char verifier[PWHASH_VERIFIER_MAX + 1];
     uint8_t fingerprint[32];
+    bool put;
 };
 
 static enum err read_permissions(const struct api_call *call, uint32_t *ret_may,
@@ -257,6 +258,19 @@ static enum err check_notify(const char *text, size_t cap, struct err_detail *de
     return ERR_OK;
 }
 
+static enum err read_put(const struct api_call *call, struct wanted *wanted,
+                         struct err_detail *detail)
+{
+    const json_t *put = json_object_get(call->body, "put");
+    if (put == NULL)
+        return ERR_OK;
+    if (!json_is_boolean(put))
+        return err_set(detail, ERR_ARGUMENT, "field 'put': true or false wanted");
+    wanted->put = json_is_true(put);
+    wanted->spec.put = &wanted->put;
+    return ERR_OK;
+}
+
 static enum err read_wanted(const struct api_call *call, struct wanted *wanted,
                             struct err_detail *detail)
 {
@@ -268,6 +282,7 @@ static enum err read_wanted(const struct api_call *call, struct wanted *wanted,
     TRY(api_text_optional(call, "notify", &spec->notify, detail));
     if (spec->notify != NULL)
         TRY(check_notify(spec->notify, sizeof((struct vault_client *)0)->notify, detail));
+    TRY(read_put(call, wanted, detail));
     TRY(api_text_optional(call, "certificate", &certificate, detail));
     if (certificate != NULL) {
         TRY(api_fingerprint(certificate, wanted->fingerprint, detail));
@@ -298,7 +313,8 @@ static enum err certify(struct api_call *call, const char *name, const char *req
     return api_certify(call, &wanted, ret_made, detail);
 }
 
-/* The port that the KMIP service says it listens on ("tls 127.0.0.1:5696, 3 connections"); 0: it does not run. */
+/* The port that the KMIP service says it listens on ("tls 127.0.0.1:5696, 3 connections"); 0: it
+ * does not run. */
 static unsigned long kmip_port(const struct api_daemon *daemon)
 {
     const char *name = NULL;

@@ -112,7 +112,7 @@ enum err client_row_insert(struct store_conn *conn, void *ctx, struct err_detail
     AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
     TRY(store_prepare(conn,
                       "INSERT INTO client (id, name, kind, may, placement, certificate, password, "
-                      "notify, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                      "notify, wants_put, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                       &stmt, detail));
     store_bind_u64(stmt, 1, work->id);
     store_bind_text(stmt, 2, spec->name);
@@ -122,7 +122,8 @@ enum err client_row_insert(struct store_conn *conn, void *ctx, struct err_detail
     bind_certificate(stmt, 6, spec->certificate);
     store_bind_text(stmt, 7, spec->password_verifier);
     store_bind_text(stmt, 8, spec->notify ? spec->notify : "");
-    store_bind_i64(stmt, 9, work->now);
+    store_bind_i64(stmt, 9, spec->put && *spec->put);
+    store_bind_i64(stmt, 10, work->now);
     enum err err = store_exec_stmt(stmt, detail);
     if (err == ERR_EXISTS)
         return err_set(detail, err, "client %s, or another with its certificate", spec->name);
@@ -197,6 +198,8 @@ enum err client_row_change(struct store_conn *conn, void *ctx, struct err_detail
         TRY(set_text(conn, SET("password"), id, spec->password_verifier, detail));
     if (spec->notify)
         TRY(set_text(conn, SET("notify"), id, spec->notify, detail));
+    if (spec->put)
+        TRY(set_number(conn, SET("wants_put"), id, *spec->put, detail));
     if (spec->certificate)
         TRY(set_certificate(conn, id, spec->certificate, detail));
     if (!spec->groups)

@@ -54,7 +54,8 @@ static bool read_client(struct store_stmt *stmt, struct client_entry *entry)
                    .created = store_column_i64(stmt, 8),
                    .disabled =
                        store_column_null(stmt, 9) ? VAULT_NO_DATE : store_column_i64(stmt, 9),
-                   .has_password = !store_column_null(stmt, 6)}};
+                   .has_password = !store_column_null(stmt, 6),
+                   .put = store_column_i64(stmt, 10) != 0}};
     client->eyes.client = client->id;
     if (certificate.len == sizeof(client->certificate))
         memcpy(client->certificate, certificate.data, certificate.len);
@@ -70,7 +71,7 @@ static enum err read_clients(struct store_conn *conn, struct client_table *table
     AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
     TRY(store_prepare(conn,
                       "SELECT id, name, kind, may, placement, certificate, password, notify, "
-                      "created, disabled FROM client ORDER BY name",
+                      "created, disabled, wants_put FROM client ORDER BY name",
                       &stmt, detail));
     for (;;) {
         bool row;

@@ -33,6 +33,7 @@ struct vault_client {
     int64_t created, disabled; /* VAULT_NO_DATE */
     bool has_password;
     char notify[256]; /* "host:port" that listens for Put and Notify; "": none */
+    bool put;         /* objects that replace its own are put to it there */
 };
 
 struct vault_clients;
@@ -59,13 +60,14 @@ struct vault_client_new {
     const uint8_t *certificate;    /* 32 bytes, or NULL */
     const char *password_verifier; /* or NULL */
     const char *notify;            /* or NULL */
+    const bool *put;               /* or NULL */
 };
 /* ERR_EXISTS for a name or certificate. Durable on return; pauses or blocks, as all below. */
 MUST_CHECK enum err vault_client_create(struct vault_clients *clients,
                                         const struct vault_client_new *spec,
                                         struct vault_client *ret_client, struct err_detail *detail);
 /* What is not NULL or 0 in `spec` is changed (certificate, password, may, placement, groups,
- * notify). */
+ * notify, put). */
 MUST_CHECK enum err vault_client_change(struct vault_clients *clients, const char *name,
                                         const struct vault_client_new *spec,
                                         struct err_detail *detail);

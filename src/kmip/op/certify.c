@@ -7,6 +7,7 @@
 #include "kmip/op/key_use.h"
 #include "kmip/op/links.h"
 #include "kmip/op/refuse.h"
+#include "kmip/op/tell.h"
 #include "kmip/server/config.h"
 #include "kmip_enums.h"
 #include "kmip_tags.h"
@@ -244,6 +245,7 @@ static enum err store_renewed(struct kmip_issue *issue, const struct vault_objec
         TRY(kmip_links_add(&links, uid, KMIP_LINK_TYPE_CERTIFICATE_LINK, new->object.uid, true));
     }
     TRY(kmip_new_insert(issue->call, new, 1, kmip_links_set, &links));
+    kmip_tell_replaced(issue->call, old, new->object.uid);
     kmip_put_uid(issue->call, new->object.uid);
     return kmip_out(issue->call)->err;
 }

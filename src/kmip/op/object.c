@@ -304,8 +304,6 @@ enum err kmip_object_change(struct kmip_call *call, struct bytes uid, kmip_chang
         return kmip_fail(call, KMIP_REASON_OBJECT_NOT_FOUND, "no such object");
     TRY(vault_objects_run(request->env->objects, request->deferred, &request->client->eyes,
                           change_in_tx, &change, &call->detail));
-    /* What an Undo may still take back is not told. */
-    if (request->deferred == NULL)
-        kmip_tell_after(call, &change.told);
+    kmip_tell_after(call, &change.told);
     return ERR_OK;
 }

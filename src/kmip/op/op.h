@@ -53,6 +53,7 @@ struct kmip_request {
     char placeholder[VAULT_UID_MAX + 1]; /* ID Placeholder (KMIP 1.4, 4); "": none */
     char placeholder_public[VAULT_UID_MAX + 1]; /* the public key of the last pair made; "" */
     struct vault_deferred *deferred;            /* batch with Undo; else NULL */
+    struct kmip_untold *untold;                 /* kmip/op/tell.h: once that is committed */
     struct later *later; /* objects of the token that go when the batch is through */
     uint64_t ticket;     /* that it came with; kmip/op/tickets.h. 0: none */
     const struct kmip_node *header;
@@ -68,8 +69,8 @@ struct kmip_call {
     const char *message;        /* Result Message, in the arena or static; NULL: the error's text */
     const struct kmip_reflag *reflag; /* kmip/op/flags.h */
     uint32_t need_flags;
-    bool pending;               /* goes on asynchronously (Result Status Operation Pending) */
-    struct bytes correlation;   /* then: Asynchronous Correlation Value, in the arena */
+    bool pending;             /* goes on asynchronously (Result Status Operation Pending) */
+    struct bytes correlation; /* then: Asynchronous Correlation Value, in the arena */
 };
 
 typedef enum err kmip_op_fn(struct kmip_call *call);

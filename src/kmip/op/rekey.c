@@ -2,6 +2,7 @@
 #include "kmip/op/ops.h"
 #include "kmip/op/pair.h"
 #include "kmip/op/placement.h"
+#include "kmip/op/tell.h"
 
 /* Re-key and Re-key Key Pair (KMIP 1.4, 4.4, 4.5; 2.1, 6.1.46, 6.1.47). */
 
@@ -195,7 +196,9 @@ static enum err re_key(struct kmip_call *call, struct kmip_new *new)
     TRY(kmip_attr_add_link(&new->attrs, KMIP_LINK_TYPE_REPLACED_OBJECT_LINK, source.object.uid));
     struct replaced replaced = {
         .call = call, .pairs = {{source.object.uid, new->object.uid}}, .count = 1};
-    return kmip_new_insert(call, new, 1, mark_replaced, &replaced);
+    TRY(kmip_new_insert(call, new, 1, mark_replaced, &replaced));
+    kmip_tell_replaced(call, &source.object, new->object.uid);
+    return ERR_OK;
 }
 
 enum err kmip_op_re_key(struct kmip_call *call)
@@ -253,7 +256,10 @@ static enum err re_key_pair(struct kmip_call *call, struct kmip_pair *pair)
         replaced.pairs[i].old = sources[i].object.uid;
         replaced.pairs[i].new = pair->keys[i].object.uid;
     }
-    return kmip_new_insert(call, pair->keys, 2, mark_replaced, &replaced);
+    TRY(kmip_new_insert(call, pair->keys, 2, mark_replaced, &replaced));
+    for (size_t i = 0; i < 2; i++)
+        kmip_tell_replaced(call, &sources[i].object, pair->keys[i].object.uid);
+    return ERR_OK;
 }
 
 enum err kmip_op_re_key_key_pair(struct kmip_call *call)

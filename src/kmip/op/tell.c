@@ -34,8 +34,8 @@ static const struct kmip_attr *same_instance(const struct kmip_attrs *attrs,
     return a;
 }
 
-static struct kmip_node *put_message(struct kmip_build *b, uint16_t version,
-                                     const struct kmip_told *told)
+struct kmip_node *kmip_tell_message(struct kmip_build *b, uint16_t version, uint32_t operation,
+                                    struct kmip_node **ret_payload)
 {
     struct kmip_node *root = kmip_put_struct(b, NULL, KMIP_TAG_REQUEST_MESSAGE);
     struct kmip_node *header = kmip_put_struct(b, root, KMIP_TAG_REQUEST_HEADER);
@@ -44,8 +44,16 @@ static struct kmip_node *put_message(struct kmip_build *b, uint16_t version,
     (void)kmip_put_int(b, number, KMIP_TAG_PROTOCOL_VERSION_MINOR, version & 0xff);
     (void)kmip_put_int(b, header, KMIP_TAG_BATCH_COUNT, 1);
     struct kmip_node *item = kmip_put_struct(b, root, KMIP_TAG_BATCH_ITEM);
-    (void)kmip_put_enum(b, item, KMIP_TAG_OPERATION, KMIP_OP_NOTIFY);
-    struct kmip_node *payload = kmip_put_struct(b, item, KMIP_TAG_REQUEST_PAYLOAD);
+    (void)kmip_put_enum(b, item, KMIP_TAG_OPERATION, operation);
+    *ret_payload = kmip_put_struct(b, item, KMIP_TAG_REQUEST_PAYLOAD);
+    return root;
+}
+
+static struct kmip_node *put_message(struct kmip_build *b, uint16_t version,
+                                     const struct kmip_told *told)
+{
+    struct kmip_node *payload = NULL;
+    struct kmip_node *root = kmip_tell_message(b, version, KMIP_OP_NOTIFY, &payload);
     (void)kmip_put_text(b, payload, KMIP_TAG_UNIQUE_IDENTIFIER, told->uid);
     bool v2 = version >= KMIP_2_0;
     struct kmip_node *to = v2 ? kmip_put_struct(b, payload, KMIP_TAG_ATTRIBUTES) : payload;
@@ -64,11 +72,8 @@ static struct kmip_node *put_message(struct kmip_build *b, uint16_t version,
     return root;
 }
 
-void kmip_tell_after(struct kmip_call *call, const struct kmip_told *told)
+static void tell_now(struct kmip_request *request, const struct kmip_told *told)
 {
-    struct kmip_request *request = call->request;
-    if (!told->taken || told->after.first == NULL)
-        return;
     /* Not the answer's build: a message too many must not cost the answer. */
     struct kmip_build b = {.arena = request->arena};
     struct buf out = {0};
@@ -78,4 +83,55 @@ void kmip_tell_after(struct kmip_call *call, const struct kmip_told *told)
     else
         log_warn("kmip: a client can't be told of a change: no memory");
     buf_done(&out);
+}
+
+/* Behind what is there already: told in the order it happened. */
+static void tell_later(struct kmip_request *request, const struct kmip_untold *what)
+{
+    struct kmip_untold *copy = arena_take(request->arena, sizeof(*copy));
+    struct kmip_untold **end = &request->untold;
+    if (copy == NULL) {
+        log_warn("kmip: a client can't be told of a change: no memory");
+        return;
+    }
+    *copy = *what;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = copy;
+}
+
+void kmip_tell_after(struct kmip_call *call, const struct kmip_told *told)
+{
+    struct kmip_request *request = call->request;
+    if (!told->taken || told->after.first == NULL)
+        return;
+    if (request->deferred != NULL)
+        tell_later(request, &(struct kmip_untold){.told = *told});
+    else
+        tell_now(request, told);
+}
+
+void kmip_tell_replaced(struct kmip_call *call, const struct vault_object *old, const char *uid)
+{
+    struct kmip_request *request = call->request;
+    struct kmip_untold what = {.put = {.owner = old->owner, .version = request->version}};
+    if (!kmip_notify_wants_put(request->env->notify, old->owner))
+        return;
+    memcpy(what.put.replaced, old->uid, strlen(old->uid) + 1);
+    memcpy(what.put.uid, uid, strlen(uid) + 1);
+    if (request->deferred != NULL)
+        tell_later(request, &what);
+    else
+        kmip_put_start(request->env, &what.put);
+}
+
+void kmip_tell_committed(struct kmip_request *request)
+{
+    for (const struct kmip_untold *u = request->untold; u != NULL; u = u->next) {
+        if (u->put.uid[0] != '\0')
+            kmip_put_start(request->env, &u->put);
+        else
+            tell_now(request, &u->told);
+    }
+    request->untold = NULL;
 }

@@ -7,6 +7,7 @@
 #include "kmip/op/async.h"
 #include "kmip/op/placement.h"
 #include "kmip/op/table.h"
+#include "kmip/op/tell.h"
 #include "kmip/op/tickets.h"
 #include "kmip/server/config.h"
 
@@ -200,6 +201,8 @@ enum err kmip_batch_run(struct kmip_batch *batch)
         const enum err committed = vault_deferred_commit(deferred, &detail);
         if (committed != ERR_OK)
             err = commit_failed(batch, committed, &detail);
+        else
+            kmip_tell_committed(request);
         kmip_batch_ended(request, committed != ERR_OK);
         return err;
     }

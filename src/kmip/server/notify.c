@@ -20,6 +20,7 @@ struct listener {
     uint64_t client;
     char host[256];
     uint16_t port;
+    bool put;
 };
 
 struct message {
@@ -67,6 +68,7 @@ static void add_listener(void *ctx, const struct vault_client *client)
     l->host[len] = '\0';
     l->port = (uint16_t)port;
     l->client = client->id;
+    l->put = client->put;
     notify->listeners_len++;
 }
 
@@ -93,6 +95,17 @@ bool kmip_notify_wants(struct kmip_notify *notify, uint64_t client)
         return false;
     pthread_mutex_lock(&notify->lock);
     bool wants = find(notify, client) != NULL;
+    pthread_mutex_unlock(&notify->lock);
+    return wants;
+}
+
+bool kmip_notify_wants_put(struct kmip_notify *notify, uint64_t client)
+{
+    if (notify == NULL)
+        return false;
+    pthread_mutex_lock(&notify->lock);
+    const struct listener *l = find(notify, client);
+    bool wants = l != NULL && l->put;
     pthread_mutex_unlock(&notify->lock);
     return wants;
 }
@@ -134,7 +147,8 @@ static void tried(struct message *m)
         message_free(m);
         return;
     }
-    m->due_ns = net_loop_now_ns(m->notify->loop) + UINT64_C(1000000) * NOTIFY_RETRY_MS;
+    const uint64_t wait_ms = (uint64_t)NOTIFY_RETRY_MS << (m->tries - 1);
+    m->due_ns = net_loop_now_ns(m->notify->loop) + UINT64_C(1000000) * wait_ms;
 }
 
 static enum err frame_len(const uint8_t *data, size_t have, size_t *ret_need)

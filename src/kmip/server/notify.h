@@ -6,7 +6,8 @@
 
 /* Messages from the server to clients that listen (KMIP 1.4, 5; 2.1, 6.2): each over a TLS
  * connection of its own to the client record's `notify` address, whose certificate must name that
- * host. A client that can't be reached is tried NOTIFY_TRIES times; nothing is kept across a
+ * host. A client that can't be reached is tried NOTIFY_TRIES times, each after twice the
+ * time of the one before; nothing is kept across a
  * restart. */
 
 #define NOTIFY_TRIES     3
@@ -24,7 +25,10 @@ MUST_CHECK enum err kmip_notify_new(struct net_loop *loop, struct vault_clients 
 void kmip_notify_free(struct kmip_notify *notify);
 /* Does this client listen? NULL: nobody does. Any thread; a new address counts within seconds. */
 bool kmip_notify_wants(struct kmip_notify *notify, uint64_t client);
-/* Send it a Request Message in TTLV, which is copied. Any thread. What can't be sent is lost. */
+/* Does it want Put as well? The same. */
+bool kmip_notify_wants_put(struct kmip_notify *notify, uint64_t client);
+/* Send it a Request Message in TTLV, which is copied, and wiped when it
+ * is through: it may hold a key. Any thread. What can't be sent is lost. */
 void kmip_notify_send(struct kmip_notify *notify, uint64_t client, struct bytes message);
 /* Messages on their way. */
 unsigned kmip_notify_count(struct kmip_notify *notify);

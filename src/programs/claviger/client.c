@@ -46,7 +46,8 @@ static void print_client(const struct cli *cli, const json_t *client)
     cli_say(cli, "password     %s\n",
             json_is_true(json_object_get(client, "has_password")) ? "yes" : "none");
     if (*cli_text(client, "notify") != '\0')
-        cli_say(cli, "notify       %s\n", cli_text(client, "notify"));
+        cli_say(cli, "notify       %s%s\n", cli_text(client, "notify"),
+                json_is_true(json_object_get(client, "put")) ? ", with Put" : "");
 }
 
 /* ---- what the options say, as the body of a request ---- */
@@ -122,12 +123,23 @@ static enum err put_days(struct cli *cli, json_t *body)
                                                                                   : ERR_NO_MEMORY;
 }
 
+static enum err put_put(struct cli *cli, json_t *body)
+{
+    const bool put = cli_option(cli, "put") != NULL, none = cli_option(cli, "no-put") != NULL;
+    if (put && none)
+        return err_set(&cli->detail, ERR_ARGUMENT, "--put or --no-put: only one is wanted");
+    if (!put && !none)
+        return ERR_OK;
+    return json_object_set_new(body, "put", json_boolean(put)) == 0 ? ERR_OK : ERR_NO_MEMORY;
+}
+
 static enum err put_record(struct cli *cli, json_t *body)
 {
     TRY(put_permissions(cli, body));
     TRY(put_groups(cli, body));
     TRY(put_option(cli, body, "placement"));
     TRY(put_option(cli, body, "notify"));
+    TRY(put_put(cli, body));
     TRY(put_file(cli, body, "certificate", "certificate"));
     return put_password(cli, body);
 }

@@ -108,6 +108,7 @@ CREATE TABLE client (
     certificate VARBINARY(32) UNIQUE, -- SHA-256 of its DER
     password VARCHAR(255),            -- verifier
     notify VARCHAR(255) NOT NULL,
+    wants_put INTEGER NOT NULL,
     created BIGINT NOT NULL,
     disabled BIGINT
 );

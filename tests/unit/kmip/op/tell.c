@@ -1,6 +1,7 @@
 #include "kmip/op/tell.h"
 
 #include <arpa/inet.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -54,7 +55,7 @@ static void ear_end(struct ear *e)
 }
 
 /* The next message that comes. */
-static const struct kmip_node *hear(struct ear *e)
+static const struct kmip_node *hear_op(struct ear *e, uint32_t operation)
 {
     struct timeval patience = {.tv_sec = 10};
     assert_int_equal(setsockopt(e->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
@@ -74,8 +75,62 @@ static const struct kmip_node *hear(struct ear *e)
     assert_ok(kmip_decode(KMIP_TTLV, bytes_of(data, have), NULL, e->w.kept, &root, NULL));
     assert_int_equal(root->tag, KMIP_TAG_REQUEST_MESSAGE);
     const struct kmip_node *item = kmip_child(root, KMIP_TAG_BATCH_ITEM);
-    assert_int_equal(kmip_enum(item, KMIP_TAG_OPERATION, 0), KMIP_OP_NOTIFY);
+    assert_int_equal(kmip_enum(item, KMIP_TAG_OPERATION, 0), operation);
     return kmip_child(item, KMIP_TAG_REQUEST_PAYLOAD);
+}
+
+static const struct kmip_node *hear(struct ear *e)
+{
+    return hear_op(e, KMIP_OP_NOTIFY);
+}
+
+/* Where the server has a fiber for it, the test runs it after the request. */
+static struct {
+    void (*run)(void *arg);
+    void *arg;
+} spawned[4];
+static unsigned spawned_len;
+
+static enum err spawn_later(struct kmip_env *env, unsigned delay_ms, void (*run)(void *arg),
+                            void *arg)
+{
+    (void)env;
+    assert_int_equal(delay_ms, 0);
+    assert_true(spawned_len < ARRAY_LEN(spawned));
+    spawned[spawned_len].run = run;
+    spawned[spawned_len++].arg = arg;
+    return ERR_OK;
+}
+
+static void run_spawned(struct ear *e)
+{
+    for (unsigned i = 0; i < spawned_len; i++) {
+        spawned[i].run(spawned[i].arg);
+        if (e->w.reading)
+            store_reader_end(e->w.site.reader);
+        e->w.reading = false;
+    }
+    spawned_len = 0;
+}
+
+/* Nothing more is on its way. */
+static void silence(struct ear *e)
+{
+    struct pollfd poll_fd = {.fd = e->fd, .events = POLLIN};
+    assert_int_equal(poll(&poll_fd, 1, 200), 0);
+}
+
+static void ear_change(struct ear *e, const struct vault_client_new *change)
+{
+    struct err_detail detail = {0};
+    net_loop_stop(e->loop);
+    assert_int_equal(pthread_join(e->thread, NULL), 0);
+    kmip_notify_free(e->w.env.notify);
+    net_loop_free(e->loop);
+    assert_ok(vault_client_change(e->w.site.clients, "alice", change, &detail));
+    assert_ok(net_loop_new(&e->loop));
+    assert_ok(kmip_notify_new(e->loop, e->w.site.clients, NULL, &e->w.env.notify));
+    assert_int_equal(pthread_create(&e->thread, NULL, run_loop, e->loop), 0);
 }
 
 static void who_listens_is_told(void **state)
@@ -113,4 +168,42 @@ static void who_listens_is_told(void **state)
     ear_end(&e);
 }
 
-TEST_MAIN(cmocka_unit_test(who_listens_is_told))
+static void what_replaces_is_put(void **state)
+{
+    (void)state;
+    struct ear e;
+    ear_begin(&e);
+    e.w.env.spawn = spawn_later;
+    /* who listens but does not want it gets none */
+    const char *old = keys_keep(&e.w, world_aes(&e.w, "disk", ""));
+    const char *uid = world_uid(&e.w, world_must(&e.w, "ReKey", UID(old)));
+    assert_int_equal(spawned_len, 0);
+    const bool yes = true, no = false;
+    ear_change(&e, &(struct vault_client_new){.put = &yes});
+    const char *next = world_uid(&e.w, world_must(&e.w, "ReKey", UID(uid)));
+    assert_int_equal(spawned_len, 1);
+    run_spawned(&e);
+    const struct kmip_node *payload = hear_op(&e, KMIP_OP_PUT);
+    assert_true(bytes_equal(kmip_bytes(payload, KMIP_TAG_UNIQUE_IDENTIFIER), bytes_str(next)));
+    assert_int_equal(kmip_enum(payload, KMIP_TAG_PUT_FUNCTION, 0), KMIP_PUT_FUNCTION_REPLACE);
+    assert_true(
+        bytes_equal(kmip_bytes(payload, KMIP_TAG_REPLACED_UNIQUE_IDENTIFIER), bytes_str(uid)));
+    assert_non_null(kmip_child(kmip_child(payload, KMIP_TAG_ATTRIBUTES), KMIP_TAG_NAME));
+    /* the key is the one that Get gives */
+    const struct kmip_node *got = world_must(&e.w, "Get", UID(next));
+    assert_true(kmip_equal(kmip_child(payload, KMIP_TAG_SYMMETRIC_KEY),
+                           kmip_child(got, KMIP_TAG_SYMMETRIC_KEY)));
+    /* nor what it may not read */
+    const struct vault_client_new blind = {.may = VAULT_MAY_ALL & ~VAULT_MAY_READ};
+    ear_change(&e, &blind);
+    next = world_uid(&e.w, world_must(&e.w, "ReKey", UID(next)));
+    run_spawned(&e);
+    silence(&e);
+    /* nor after it does not want it any more */
+    ear_change(&e, &(struct vault_client_new){.put = &no, .may = VAULT_MAY_ALL});
+    world_must(&e.w, "ReKey", UID(next));
+    assert_int_equal(spawned_len, 0);
+    ear_end(&e);
+}
+
+TEST_MAIN(cmocka_unit_test(who_listens_is_told), cmocka_unit_test(what_replaces_is_put))
