@@ -331,6 +331,14 @@ def test_configuration(folder, daemons, extra, names):
             assert name in answer.err + answer.out, answer
 
 
+def test_address_that_is_none(folder):
+    path = folder / "address.conf"
+    path.write_text("[daemon]\nsocket = address.sock\n[kmip]\nlisten = 127.0.0.1:x\n")
+    for command in ("check-config", "run"):
+        answer = run([program("clavigerd"), command, "--config", path], status=USAGE)
+        assert "[kmip] listen" in answer.out + answer.err and "127.0.0.1:x" in answer.out + answer.err, answer
+
+
 def test_property_file(joined, folder):
     operator = joined.operator
     good = (operator.folder / "diameter_server.conf").read_text()

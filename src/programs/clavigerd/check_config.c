@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "diameter/properties.h"
 #include "kmip/server/server.h"
+#include "net/listener.h"
 #include "net/tls.h"
 #include "programs/clavigerd/commands.h"
 #include "programs/clavigerd/pin.h"
@@ -28,6 +29,29 @@ static void readable(const char *what, const char *path)
     struct err_detail detail = {0};
     enum err err = access(path, R_OK) == 0 ? ERR_OK : err_errno(&detail, "%s", path);
     verdict(what, err, &detail);
+}
+
+static void check_listen(const char *what, const struct settings_list *list)
+{
+    char host[256];
+    uint16_t port;
+    struct err_detail detail = {0};
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < list->len && err == ERR_OK; i++)
+        if (net_address_parse(list->items[i], 1, host, &port) != ERR_OK)
+            err = err_set(&detail, ERR_CONFIG, "'%s' is no address", list->items[i]);
+    if (list->len != 0)
+        verdict(what, err, &detail);
+}
+
+static void check_addresses(const struct settings *settings)
+{
+    const char *metrics = settings->metrics.listen;
+    check_listen("[metrics] listen", &(struct settings_list){*metrics != '\0', &metrics});
+    check_listen("[diameter] listen", &settings->diameter.listen);
+    check_listen("[diameter] listen_tls", &settings->diameter.listen_tls);
+    check_listen("[kmip] listen", &settings->kmip.listen);
+    check_listen("[https] listen", &settings->https.listen);
 }
 
 static void check_tls(const struct settings *settings, const struct diameter_properties *props)
@@ -113,6 +137,7 @@ int command_check_config(const struct options *options)
     for (size_t i = 0; i < settings.keeper.module_paths.len; i++)
         readable("module path", settings.keeper.module_paths.items[i]);
     check_pin(&settings);
+    check_addresses(&settings);
     check_diameter(&settings);
     check_kmip(&settings);
     settings_done(&settings);

@@ -47,7 +47,10 @@ static enum err listen_on(struct run *run, const char *address, uint16_t port, c
         return err_set(detail, ERR_CONFIG, "more than %d addresses to listen on", LISTENERS_MAX);
     if (net_address_parse(address, port, host, &port) != ERR_OK)
         return err_set(detail, ERR_CONFIG, "%s: '%s' is no address", what, address);
-    TRY(net_listen_socket(host, port, &run->listeners[run->listeners_len], detail));
+    struct err_detail why = {0};
+    enum err err = net_listen_socket(host, port, &run->listeners[run->listeners_len], &why);
+    if (err != ERR_OK)
+        return err_set(detail, err, "%s: %.200s", what, why.text);
     run->listeners_len++;
     return ERR_OK;
 }
