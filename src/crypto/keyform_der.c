@@ -11,10 +11,10 @@ static const uint8_t oid_dh[] = {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 3, 1}; /
 static const uint8_t oid_dhx[] = {0x2a, 0x86, 0x48, 0xce, 0x3e, 2, 1};         /* X9.42 */
 
 static const struct keyform_raw raws[] = {
-    {ALG_ED25519, 0, 256, 32, {0x2b, 0x65, 0x70}, "ED25519"},
-    {ALG_ED448, 0, 456, 57, {0x2b, 0x65, 0x71}, "ED448"},
-    {ALG_ECDH, CURVE_CURVE25519, 256, 32, {0x2b, 0x65, 0x6e}, "X25519"},
-    {ALG_ECDH, CURVE_CURVE448, 448, 56, {0x2b, 0x65, 0x6f}, "X448"},
+    {"ED25519", 32, ALG_ED25519, 0, 256, {0x2b, 0x65, 0x70}},
+    {"ED448", 57, ALG_ED448, 0, 456, {0x2b, 0x65, 0x71}},
+    {"X25519", 32, ALG_ECDH, CURVE_CURVE25519, 256, {0x2b, 0x65, 0x6e}},
+    {"X448", 56, ALG_ECDH, CURVE_CURVE448, 448, {0x2b, 0x65, 0x6f}},
 };
 
 const struct keyform_raw *keyform_raw_of(uint32_t alg, uint32_t curve)

@@ -15,10 +15,10 @@ static inline bool keyform_is_ec(uint32_t alg)
 }
 /* A curve whose keys are plain bytes: alg is Ed25519, Ed448, or ECDH on Curve25519 or Curve448. */
 struct keyform_raw {
-    uint32_t alg, curve, bits;
-    size_t len;
-    uint8_t oid[3]; /* RFC 8410, 3 */
     const char *name;
+    size_t len;
+    uint32_t alg, curve, bits;
+    uint8_t oid[3]; /* RFC 8410, 3 */
 };
 const struct keyform_raw *keyform_raw_of(uint32_t alg, uint32_t curve);
 static inline struct bytes keyform_strip(struct bytes number)

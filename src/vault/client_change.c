@@ -19,7 +19,7 @@ static enum err check_groups(const struct vault_client_new *spec, struct err_det
                        VAULT_GROUPS_MAX);
     if (spec->groups && spec->groups_len == 0)
         return err_set(detail, ERR_ARGUMENT, "a client has one group at least");
-    for (size_t i = 0; i < spec->groups_len; i++) {
+    for (size_t i = 0; spec->groups != NULL && i < spec->groups_len; i++) {
         if (!good_name(spec->groups[i]))
             return err_set(detail, ERR_ARGUMENT, "\"%.80s\" is no name of a group",
                            spec->groups[i]);

@@ -1,5 +1,6 @@
 #include "kmip/op/async.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -140,6 +141,7 @@ static struct kmip_async_item **find(struct kmip_async *async, uint64_t client, 
 static void unlink_at(struct kmip_async_item **at)
 {
     struct kmip_async_item *item = *at;
+    assert(item != NULL);
     *at = item->next;
     release(item);
 }
@@ -350,7 +352,7 @@ static void run_later(void *arg)
     release(item); /* the fiber's use; the claim has one of its own */
     pthread_mutex_unlock(&async->lock);
     if (mine)
-        kmip_async_run(item, env);
+        kmip_async_run(item, env); // NOLINT(clang-analyzer-unix.Malloc): the claim keeps it
 }
 
 static void start(struct kmip_async_item *item)

@@ -4,7 +4,7 @@
 #include "kmip/codec/table.h"
 #include "kmip/op/op.h"
 
-enum err kmip_fail(struct kmip_call *call, uint32_t reason, const char *format, ...)
+enum err(kmip_fail)(struct kmip_call *call, uint32_t reason, const char *format, ...)
 {
     char text[200];
     va_list args;

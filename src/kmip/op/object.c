@@ -6,7 +6,6 @@
 #include "kmip/op/tell.h"
 #include "kmip/server/config.h"
 #include "vault/served.h"
-#include "vault/served.h"
 
 /* Of an object's attributes, fields counted: many small ones fit a blob that could not be read
  * again.

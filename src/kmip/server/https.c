@@ -27,7 +27,8 @@ static int find_type(const char *content_type)
 {
     size_t len = content_type != NULL ? strcspn(content_type, "; \t") : 0;
     for (size_t i = 0; i < ARRAY_LEN(types); i++) {
-        if (strlen(types[i].type) == len && strncasecmp(types[i].type, content_type, len) == 0)
+        if (len != 0 && strlen(types[i].type) == len &&
+            strncasecmp(types[i].type, content_type, len) == 0)
             return (int)i;
     }
     return -1;

@@ -205,11 +205,11 @@ static enum err by_credential(struct login *login, const struct kmip_node *crede
 
 static enum err authenticate(struct login *login, const struct kmip_node *authentication)
 {
-    struct vault_client client;
+    struct vault_client client = {.id = 0};
     unsigned count = 0;
     for (const struct kmip_node *credential = kmip_child(authentication, KMIP_TAG_CREDENTIAL);
          credential != NULL; credential = kmip_again(credential)) {
-        struct vault_client one;
+        struct vault_client one = {.id = 0};
         if (++count > CREDENTIALS_MAX)
             return refuse(login, bytes_str("credential"), "too many of them");
         TRY(by_credential(login, credential, &one));
