@@ -86,7 +86,8 @@ static void run_put(void *arg)
         err = put_object(&call, &job->what);
     }
     if (err != ERR_OK)
-        log_warn("kmip: %s is not put to client %s: %s", job->what.uid, client.name, err_text(err));
+        log_warn("kmip: %s is not put to client %s: %s", job->what.uid, client.name,
+                 call.message != NULL ? call.message : err_text(err));
     arena_free(request.arena);
     free(job);
 }

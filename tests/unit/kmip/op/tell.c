@@ -206,4 +206,43 @@ static void what_replaces_is_put(void **state)
     ear_end(&e);
 }
 
-TEST_MAIN(cmocka_unit_test(who_listens_is_told), cmocka_unit_test(what_replaces_is_put))
+#define ITEM(id, operation, payload)                                                               \
+    world_text("<BatchItem><Operation type=\"Enumeration\" value=\"" operation                     \
+               "\"/><UniqueBatchItemID type=\"ByteString\" value=\"" id                            \
+               "\"/><RequestPayload>%s</RequestPayload></BatchItem>",                              \
+               payload)
+
+/* Of a batch with Undo nothing is told before it is committed, and nothing if it is not. */
+static void a_batch_is_told_when_it_stands(void **state)
+{
+    (void)state;
+    struct ear e;
+    ear_begin(&e);
+    e.w.env.spawn = spawn_later;
+    const bool yes = true;
+    ear_change(&e, &(struct vault_client_new){.put = &yes});
+    const char *uid = keys_keep(&e.w, world_aes(&e.w, "undone", ""));
+    e.w.header = ENUM("BatchErrorContinuationOption", "Undo");
+    world_batch(&e.w, 3,
+                world_text("%s%s%s", ITEM("01", "Activate", UID(uid)),
+                           ITEM("02", "ReKey", UID(uid)), ITEM("03", "Activate", UID("nothing"))));
+    assert_int_not_equal(world_status(&e.w), KMIP_STATUS_SUCCESS);
+    assert_int_equal(spawned_len, 0);
+    silence(&e);
+    world_batch(
+        &e.w, 2,
+        world_text("%s%s", ITEM("01", "Activate", UID(uid)), ITEM("02", "ReKey", UID(uid))));
+    assert_int_equal(world_status(&e.w), KMIP_STATUS_SUCCESS);
+    const struct kmip_node *payload = hear(&e);
+    assert_true(bytes_equal(kmip_bytes(payload, KMIP_TAG_UNIQUE_IDENTIFIER), bytes_str(uid)));
+    assert_int_equal(spawned_len, 1);
+    run_spawned(&e);
+    payload = hear_op(&e, KMIP_OP_PUT);
+    assert_true(
+        bytes_equal(kmip_bytes(payload, KMIP_TAG_REPLACED_UNIQUE_IDENTIFIER), bytes_str(uid)));
+    e.w.header = NULL;
+    ear_end(&e);
+}
+
+TEST_MAIN(cmocka_unit_test(who_listens_is_told), cmocka_unit_test(what_replaces_is_put),
+          cmocka_unit_test(a_batch_is_told_when_it_stands))
