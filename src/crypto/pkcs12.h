@@ -5,10 +5,11 @@
 
 /* Keys under a password: PKCS#12 (RFC 7292) and encrypted PKCS#8 (RFC 5958). Any thread. */
 
-#define PKCS12_DER_MAX    ((size_t)64 * 1024)
-#define PKCS12_CERTS_MAX  16
-#define PKCS12_ITERATIONS 100000u /* of what we make; what comes in may have up to ten times more  \
-                                   */
+#define PKCS12_DER_MAX   ((size_t)64 * 1024)
+#define PKCS12_CERTS_MAX 16
+#define PKCS12_ITERATIONS                                                                          \
+    100000u /* of what we make; what comes in may have up to ten times more                        \
+             */
 
 /* Views into `all`. */
 struct pkcs12_content {

@@ -7,7 +7,8 @@
 #define KMIP_PORT    5696
 #define HTTPS_PORT   443
 #define PASSWORD_MAX ((size_t)1024)
-/* Other servers offer the suites of KMIP's TLS 1.2 profile, which are CBC's; ours take the first. */
+/* Other servers offer the suites of KMIP's TLS 1.2 profile, which are CBC's; ours take the first.
+ */
 #define CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES"
 
 static void ckmip_closep(struct ckmip **kmip)
