@@ -125,6 +125,12 @@ def test_it_is_tried_again(client, ear):
     ear.next(PUT, after)
 
 
+def test_it_goes_on_after_a_reload(daemon, client, ear):
+    daemon.cli("server", "reload")
+    uid = client.uid("create", "aes", "256", "--name", "reloaded")
+    ear.next(PUT, client.uid("rekey", uid))
+
+
 def test_who_does_not_want_it_gets_none(daemon, client, ear):
     daemon.cli("client", "change", "array", "--no-put")
     assert daemon.json("client", "show", "array")["put"] is False

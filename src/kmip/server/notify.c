@@ -292,6 +292,11 @@ enum err kmip_notify_new(struct net_loop *loop, struct vault_clients *clients, s
     return ERR_OK;
 }
 
+enum err kmip_notify_reload(struct kmip_notify *notify, struct err_detail *detail)
+{
+    return notify != NULL && notify->tls != NULL ? net_tls_reload(notify->tls, detail) : ERR_OK;
+}
+
 void kmip_notify_free(struct kmip_notify *notify)
 {
     if (notify == NULL)

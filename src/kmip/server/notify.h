@@ -23,6 +23,8 @@ MUST_CHECK enum err kmip_notify_new(struct net_loop *loop, struct vault_clients 
                                     struct net_tls *tls, struct kmip_notify **ret_notify);
 /* While the loop does not run. NULL is allowed. */
 void kmip_notify_free(struct kmip_notify *notify);
+/* Read the files of its TLS again; on failure all stays as it was. Any thread. */
+MUST_CHECK enum err kmip_notify_reload(struct kmip_notify *notify, struct err_detail *detail);
 /* Does this client listen? NULL: nobody does. Any thread; a new address counts within seconds. */
 bool kmip_notify_wants(struct kmip_notify *notify, uint64_t client);
 /* Does it want Put as well? The same. */

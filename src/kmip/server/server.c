@@ -150,6 +150,7 @@ enum err kmip_server_reload(struct kmip_server *server, const struct settings *s
 {
     AUTO(setup_unrefp) struct kmip_setup *setup = NULL;
     TRY(make_setup(server, settings, paths, detail, &setup));
+    TRY(kmip_notify_reload(server->notify, detail));
     TRY(kmip_log_configure(server->log, &setup->log, detail));
     for (unsigned i = 0; i < server->loops_len; i++) {
         struct swap *swap = calloc(1, sizeof *swap);
