@@ -102,6 +102,21 @@ static enum err load_authorities(SSL_CTX *ctx, const struct net_tls_config *c,
     return ERR_OK;
 }
 
+/* OpenSSL keeps what a certificate's extensions say when they are first asked for: asked here, by
+ * one thread, so that the loops only ever read what all of them share. */
+static void settle_extensions(SSL_CTX *ctx)
+{
+    const STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(SSL_CTX_get_cert_store(ctx));
+    for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
+        X509 *cert = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
+        if (cert != NULL)
+            (void)X509_check_purpose(cert, -1, 0);
+    }
+    X509 *own = SSL_CTX_get0_certificate(ctx);
+    if (own != NULL)
+        (void)X509_check_purpose(own, -1, 0);
+}
+
 static enum err load_verify(SSL_CTX *ctx, const struct net_tls_config *c, struct err_detail *detail)
 {
     if (c->verify == NET_TLS_VERIFY_NONE)
@@ -164,6 +179,7 @@ static enum err make_ctx(const struct net_tls_config *c, SSL_CTX **ret_ctx,
         err = load_verify(ctx, c, detail);
     if (err == ERR_OK && c->server && c->ocsp_file != NULL)
         err = tls_staple(ctx, c->ocsp_file, detail);
+    settle_extensions(ctx);
     if (err != ERR_OK) {
         SSL_CTX_free(ctx);
         return err;
