@@ -1,6 +1,7 @@
 #include "keeper/server.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -20,6 +21,7 @@
 #define ALIVE_NS           ((uint64_t)5000000000)
 #define BUFFERED_NS        ((uint64_t)80000000) /* under the promised 100 ms */
 #define EVENTS_MAX         64
+#define LOOKS              3
 #define WORKERS_DEFAULT    2
 
 /* What epoll gives back beside the number of a connection. */
@@ -491,10 +493,22 @@ static int wait_ms(const struct keeper_server *server)
     return until > now ? (int)((until - now) / 1000000) + 1 : 0;
 }
 
+/* As net/loop.c does: some looks, giving way in between, cost less than to sleep and be woken. */
+static int wait_events(const struct keeper_server *server, struct epoll_event *events)
+{
+    for (unsigned looks = 0; looks < LOOKS; looks++) {
+        int count = epoll_wait(server->epoll, events, EVENTS_MAX, 0);
+        if (count != 0)
+            return count;
+        (void)sched_yield();
+    }
+    return epoll_wait(server->epoll, events, EVENTS_MAX, wait_ms(server));
+}
+
 static enum err cycle(struct keeper_server *server, struct err_detail *detail)
 {
     struct epoll_event events[EVENTS_MAX];
-    int count = epoll_wait(server->epoll, events, EVENTS_MAX, wait_ms(server));
+    int count = wait_events(server, events);
     if (count < 0 && errno != EINTR)
         return err_errno(detail, "keeper: epoll");
     for (int i = 0; i < count; i++) {
