@@ -26,6 +26,10 @@ static const char *const action_names[VAULT_ACTION_COUNT] = {
     [VAULT_BACKUP] = "back up the store",
     [VAULT_CLIENT_READ] = "see clients",
     [VAULT_CLIENT_MANAGE] = "change clients",
+    [VAULT_FACTORY_READ] = "see packages and devices",
+    [VAULT_FACTORY_MANAGE] = "change packages",
+    [VAULT_FACTORY_EXPORT] = "export device keys",
+    [VAULT_LINE] = "work on the line",
 };
 
 struct vault_actor vault_actor_local(unsigned uid, unsigned daemon_uid)

@@ -28,6 +28,10 @@ enum vault_action {
     VAULT_BACKUP, /* a copy of the store, all keys in it sealed */
     VAULT_CLIENT_READ,
     VAULT_CLIENT_MANAGE, /* create, change, disable, remove */
+    VAULT_FACTORY_READ,  /* packages, devices, runs, exports: what is known of them, never a key */
+    VAULT_FACTORY_MANAGE, /* import packages, aliases, packagers */
+    VAULT_FACTORY_EXPORT, /* device_keys.xml, in which every key is encrypted for the operator */
+    VAULT_LINE,           /* what stations do: configurations, files, runs, results */
     VAULT_ACTION_COUNT,
 };
 

@@ -1,0 +1,35 @@
+#pragma once
+
+#include "factory/factory.h"
+
+/* The gateway keys that come with a package (gw_keys.csv.aes): opened and sealed by the keeper at
+ * the import, given to a station as a CMS for a key of the station's own. The engine has them
+ * sealed only. */
+
+/* As the package's row keeps them. */
+struct factory_gateway_keys {
+    char network[KEEPER_NAME_MAX + 1];
+    char realm[KEEPER_NAME_MAX + 1];
+    uint32_t domain, epoch; /* what they are sealed for; the row is the key's version */
+    uint32_t gateway_version, cdld_version;
+    struct keeper_made gateway, cdld;
+};
+
+/* `file` and its `signature` by the KMS key (`signer`, PEM). ERR_SIGNATURE; ERR_DECRYPT where the
+ * passphrase is wrong; ERR_SYNTAX. */
+MUST_CHECK enum err factory_gateway_keys_open(struct factory *factory,
+                                              const struct fleet_call *call, struct bytes file,
+                                              struct bytes signature, struct bytes signer,
+                                              struct bytes passphrase, struct err_detail *detail,
+                                              struct factory_gateway_keys *ret_keys);
+
+#define FACTORY_KCV 8
+
+/* `recipient`: PEM of an RSA key that the station made for this. Appends the CMS to `cms`. */
+MUST_CHECK enum err factory_gateway_keys_give(struct factory *factory,
+                                              const struct fleet_call *call,
+                                              const struct factory_gateway_keys *keys,
+                                              struct bytes recipient, struct buf *cms,
+                                              uint8_t ret_gateway_kcv[FACTORY_KCV],
+                                              uint8_t ret_cdld_kcv[FACTORY_KCV],
+                                              struct err_detail *detail);
