@@ -18,11 +18,11 @@ MUST_CHECK enum err factory_ranges_of(const char *text, uint64_t max,
                                       size_t *ret_len, struct err_detail *detail);
 
 struct factory_export_request {
-    const uint64_t *config_id;    /* NULL: all */
-    const char *batches, *nodes;  /* "" : all */
-    const int64_t *from, *to;     /* time of the keying, by the station's clock, both included */
-    bool only_new;                /* never exported */
-    bool count_only;              /* write and record nothing */
+    const uint64_t *config_id;   /* NULL: all */
+    const char *batches, *nodes; /* "" : all */
+    const int64_t *from, *to;    /* time of the keying, by the station's clock, both included */
+    bool only_new;               /* never exported */
+    bool count_only;             /* write and record nothing */
 };
 struct factory_export_result {
     uint64_t export; /* 0 with count_only */

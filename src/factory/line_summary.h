@@ -18,7 +18,7 @@ struct factory_line_row {
 struct factory_line {
     struct factory_line_row stations[FACTORY_SUMMARY_ROWS];
     struct factory_line_row batches[FACTORY_SUMMARY_ROWS];
-    struct factory_line_row codes[FACTORY_SUMMARY_ROWS]; /* counted in `failed` */
+    struct factory_line_row codes[FACTORY_SUMMARY_ROWS];    /* counted in `failed` */
     struct factory_line_row chart[FACTORY_SUMMARY_MINUTES]; /* one a minute, rising */
     size_t stations_len, batches_len, codes_len, chart_len;
 };

@@ -23,7 +23,7 @@ struct factory_run_begin {
     uint64_t config_id;
     uint32_t revision;
     uint32_t batch;
-    const char *station, *operator, *port;
+    const char *station, *operator, * port;
     const uint64_t *node_id; /* NULL: not known yet */
 };
 /* The same again: ERR_OK, nothing changed, `ret_new` false. ERR_EXISTS for another with that run
@@ -55,7 +55,7 @@ struct factory_run {
     uint64_t config_id;
     uint32_t revision;
     uint32_t batch;
-    const char *station, *operator, *port;
+    const char *station, *operator, * port;
     bool has_node, has_ended;
     uint64_t node_id;
     int64_t begun, ended;
