@@ -6,17 +6,21 @@
 #include <stdlib.h>
 
 #include "api/call.h"
+#include "api/events.h"
 #include "api/json.h"
 #include "api/resources.h"
 #include "base/clock.h"
 #include "keeper/client.h"
 
-#define QUEUE_MAX 256
+#define QUEUE_MAX  256
+#define BEAT_EVERY 3 /* times that api_tidy is called */
 
 struct api {
     struct api_config config;
     struct spool *spool;
     struct jobs *jobs;
+    struct events *events;
+    unsigned beats;
     struct workers *workers;
     struct workers *job_workers;
     pthread_mutex_t
@@ -60,6 +64,18 @@ struct jobs *api_jobs(struct api *api)
     return api->jobs;
 }
 
+void api_events_post(struct api *api, enum api_topic topic, const char *name, const char *json)
+{
+    api_events_post_to(api, topic, NULL, name, json);
+}
+
+void api_events_post_to(struct api *api, enum api_topic topic, const char *actor, const char *name,
+                        const char *json)
+{
+    if (api != NULL)
+        events_post(api->events, topic, actor, name, json);
+}
+
 static enum err connect_keepers(struct api *api)
 {
     unsigned wanted = api->config.workers + API_JOB_WORKERS;
@@ -82,6 +98,8 @@ enum err api_new(const struct api_config *config, struct api **ret_api, struct e
     enum err err = spool_new(config->spool_dir, &api->spool, detail);
     if (err == ERR_OK)
         err = jobs_new(&api->jobs);
+    if (err == ERR_OK)
+        err = events_new(&api->events);
     if (err == ERR_OK)
         err = connect_keepers(api);
     if (err == ERR_OK)
@@ -112,6 +130,7 @@ void api_free(struct api *api)
         keeper_client_free(api->keepers[i]);
     free(api->keepers);
     jobs_free(api->jobs);
+    events_close(api->events);
     spool_free(api->spool);
     (void)pthread_mutex_destroy(&api->lock);
     free(api);
@@ -288,6 +307,8 @@ static void tidy(void *arg)
 
 void api_tidy(struct api *api)
 {
+    if (++api->beats % BEAT_EVERY == 0)
+        events_beat(api->events);
     enum err err = workers_submit(api->workers, tidy, api);
     (void)err; /* too busy: the next time will do */
 }

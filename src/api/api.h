@@ -56,5 +56,5 @@ void api_free(struct api *api);
 /* Forgets jobs and files that nobody asked for since an hour. Every few seconds, from any thread;
  * does not block. */
 void api_tidy(struct api *api);
-/* For net_http_new; the context is the api. */
-const struct net_http_route *api_routes(unsigned *ret_len);
+/* For net_http_new: all of /v1. */
+struct net_http_table api_table(struct api *api);

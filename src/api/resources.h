@@ -57,17 +57,17 @@
     ROUTE(GET, "/v1/domains", list_domains, NETWORK_READ, API_JSON, 0)                             \
     ROUTE(POST, "/v1/domains/{name}/rotate", rotate_domain, DOMAIN_ROTATE, API_JSON, API_BODY_MAX) \
     ROUTE(POST, "/v1/objects/rotate", rotate_objects, DOMAIN_ROTATE, API_JSON, API_BODY_MAX)       \
-    ROUTE(GET, "/v1/audit", show_audit, STATUS, API_JSON, 0)                                       \
-    ROUTE(POST, "/v1/audit/verify", verify_audit, STATUS, API_JSON, API_BODY_MAX)                  \
-    ROUTE(GET, "/v1/audit/segments", list_segments, STATUS, API_JSON, 0)                           \
-    ROUTE(GET, "/v1/audit/segments/{number}", read_segment, STATUS, API_JSON, 0)                   \
-    ROUTE(POST, "/v1/uploads", create_upload, KEY_IMPORT, API_JSON, 0)                             \
-    ROUTE(PUT, "/v1/uploads/{id}", write_upload, KEY_IMPORT, API_RAW, NET_HTTP_BODY_MAX)           \
-    ROUTE(DELETE, "/v1/uploads/{id}", delete_upload, KEY_IMPORT, API_JSON, 0)                      \
-    ROUTE(GET, "/v1/downloads/{id}", read_download, KEY_EXPORT, API_JSON, 0)                       \
-    ROUTE(DELETE, "/v1/downloads/{id}", delete_download, KEY_EXPORT, API_JSON, 0)                  \
-    ROUTE(GET, "/v1/jobs/{id}", show_job, STATUS, API_JSON, 0)                                     \
-    ROUTE(DELETE, "/v1/jobs/{id}", cancel_job, NETWORK_MANAGE, API_JSON, 0)
+    ROUTE(GET, "/v1/audit", show_audit, AUDIT_READ, API_JSON, 0)                                   \
+    ROUTE(POST, "/v1/audit/verify", verify_audit, AUDIT_READ, API_JSON, API_BODY_MAX)              \
+    ROUTE(GET, "/v1/audit/segments", list_segments, AUDIT_READ, API_JSON, 0)                       \
+    ROUTE(GET, "/v1/audit/segments/{number}", read_segment, AUDIT_READ, API_JSON, 0)               \
+    ROUTE(POST, "/v1/uploads", create_upload, FILE, API_JSON, 0)                                   \
+    ROUTE(PUT, "/v1/uploads/{id}", write_upload, FILE, API_RAW, NET_HTTP_BODY_MAX)                 \
+    ROUTE(DELETE, "/v1/uploads/{id}", delete_upload, FILE, API_JSON, 0)                            \
+    ROUTE(GET, "/v1/downloads/{id}", read_download, FILE, API_JSON, 0)                             \
+    ROUTE(DELETE, "/v1/downloads/{id}", delete_download, FILE, API_JSON, 0)                        \
+    ROUTE(GET, "/v1/jobs/{id}", show_job, JOB, API_JSON, 0)                                        \
+    ROUTE(DELETE, "/v1/jobs/{id}", cancel_job, JOB, API_JSON, 0)
 
 #define API_BODY_MAX ((size_t)64 * 1024)
 

@@ -16,8 +16,7 @@ static const struct net_http_route routes[] = {
 #undef ROUTE
 };
 
-const struct net_http_route *api_routes(unsigned *ret_len)
+struct net_http_table api_table(struct api *api)
 {
-    *ret_len = ARRAY_LEN(routes);
-    return routes;
+    return (struct net_http_table){.routes = routes, .routes_len = ARRAY_LEN(routes), .ctx = api};
 }

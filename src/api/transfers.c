@@ -75,7 +75,8 @@ static enum err read_download(struct api_call *call, json_t **ret_answer, struct
     if (download == NULL)
         return ERR_NO_MEMORY;
     download->fd = file_take(&fd);
-    const struct net_http_source source = {read_bytes, close_download, download};
+    const struct net_http_source source = {
+        .read = read_bytes, .done = close_download, .ctx = download};
     net_http_stream(call->http, 200, "application/octet-stream", &source);
     return ERR_STREAMED;
 }

@@ -9,7 +9,8 @@
 
 /* HTTP/1.1 for the API and the metrics: over a Unix socket, or over loopback TCP where requests of
  * web pages are refused (an Origin header, a Host that is not this machine); and over TLS for other
- * machines, where an Origin header is refused, too. Every refusal is
+ * machines, where an Origin header must name the Host that was asked: pages of this server are
+ * served, those of others are not. Every refusal is
  * {"error":{"code":"NOT_FOUND","text":"...","detail":"...","hint":"..."}} with the status of the
  * error's row, and the header X-Claviger-Error: NOT_FOUND. */
 struct net_http;
@@ -18,13 +19,23 @@ struct net_http_request;
 /* Answers now, or later from any thread: exactly one of net_http_answer, _json, _fail, _stream. */
 typedef void net_http_handler(struct net_http_request *request, void *ctx);
 
+/* Routes and the context of their handlers; one listener serves several, the first that knows the
+ * path. */
+struct net_http_table {
+    const struct net_http_route *routes; /* borrowed */
+    unsigned routes_len;
+    void *ctx;
+    net_http_handler *fallback; /* GET of a path that no table has; the first one. NULL: none */
+};
+#define NET_HTTP_TABLES_MAX 4
+
 struct net_http_config {
     int fd;       /* listening socket (net_listen_unix, net_listen_socket); taken over on success */
     bool is_unix; /* else TCP: loopback, or with `tls` */
     struct net_tls *tls;                 /* NULL: plain; a reference is taken */
-    const struct net_http_route *routes; /* borrowed */
-    unsigned routes_len;
-    void *ctx;                /* for the handlers */
+    const struct net_http_table *tables; /* copied */
+    unsigned tables_len;                 /* at most NET_HTTP_TABLES_MAX */
+    const char *headers;      /* lines for every answer, each with its CRLF; borrowed. NULL: none */
     unsigned connections_max; /* (0: 128) */
     unsigned timeout_s;       /* for the next byte either way (0: 30); a handler may take longer */
     unsigned per_address_max; /* connections of one source (0: no limit) */
@@ -85,9 +96,16 @@ struct net_http_source {
     enum err (*read)(void *ctx, uint8_t *to, size_t cap, size_t *ret_len);
     void (*done)(void *ctx);
     void *ctx;
+    /* NULL, or whether `read` has something to give (or the end) now. Where it has not, it is asked
+     * again after net_http_wake. */
+    bool (*ready)(void *ctx);
 };
 void net_http_stream(struct net_http_request *request, int status, const char *type,
                      const struct net_http_source *source);
-/* A response header for the answer to come, before it; at most 8, copied. */
+/* A stream that was not ready may be. Any thread, from net_http_stream to its `done`: whoever may
+ * call it takes care, with a lock of his own, that it does not come after. */
+void net_http_wake(struct net_http_request *request);
+/* A response header for the answer to come, before it; at most 8, copied.
+ * Cache-Control takes the place of `no-store`. */
 MUST_CHECK enum err net_http_set_header(struct net_http_request *request, const char *name,
                                         const char *value);

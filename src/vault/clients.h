@@ -9,7 +9,11 @@
  * read on every request, and is renewed whenever a row changes. Any thread. */
 
 #define VAULT_CLIENT_NAME_MAX 64
-enum vault_client_kind { VAULT_CLIENT_KMIP = 1 };
+enum vault_client_kind {
+    VAULT_CLIENT_KMIP = 1,    /* the KMIP service */
+    VAULT_CLIENT_STATION = 2, /* a machine of a factory line: /v1/line */
+    VAULT_CLIENT_BROWSER = 3, /* a person's browser, where logging in asks for a certificate */
+};
 
 /* What it may do, a set. */
 enum vault_client_may {

@@ -134,11 +134,11 @@ static const char *text_or_null(const char *text)
 }
 
 enum err kmip_tls_from_settings(const struct settings *s, const struct kmip_server_paths *paths,
-                                struct net_tls **ret_tls, struct err_detail *detail)
+                                bool https, struct net_tls **ret_tls, struct err_detail *detail)
 {
     const struct net_tls_config config = {
         .server = true,
-        .verify = NET_TLS_VERIFY_REQUIRED,
+        .verify = https ? NET_TLS_VERIFY_OPTIONAL : NET_TLS_VERIFY_REQUIRED,
         .cert_file = path_or(s->kmip.cert_file, paths->cert_file),
         .key_file = path_or(s->kmip.key_file, paths->key_file),
         .ca_file = path_or(s->kmip.ca_file, paths->ca_file),
@@ -149,7 +149,7 @@ enum err kmip_tls_from_settings(const struct settings *s, const struct kmip_serv
         .tls13_only = s->kmip.tls_version == SETTINGS_KMIP_TLS_VERSION_1_3,
         .ciphers = text_or_null(s->kmip.tls_ciphers),
         .suites = text_or_null(s->kmip.tls_suites),
-        .service = "kmip",
+        .service = https ? "https" : "kmip",
     };
     return net_tls_new(&config, ret_tls, detail);
 }

@@ -91,6 +91,13 @@ static void answer(struct kmip_job *job, enum err err)
 static void on_post(struct net_http_request *request, void *ctx)
 {
     struct kmip_loop *loop = ctx;
+    /* the others on this port may come without */
+    if (net_http_peer_cert(request) == NULL) {
+        struct err_detail detail = {0};
+        enum err err = err_set(&detail, ERR_UNAUTHENTICATED, "a client certificate is wanted");
+        net_http_fail(request, err, &detail);
+        return;
+    }
     int type = find_type(net_http_header(request, "Content-Type"));
     if (type < 0) {
         net_http_answer(request, 415, "text/plain",
@@ -123,11 +130,15 @@ static enum err listen_one(struct kmip_loop *loop, struct kmip_setup *setup, uns
 {
     const struct kmip_server *server = loop->server;
     unsigned share = setup->https_connections / server->loops_len;
+    struct net_http_table tables[NET_HTTP_TABLES_MAX] = {
+        {.routes = &setup->route, .routes_len = 1, .ctx = loop}};
+    for (unsigned k = 0; k < server->tables_len; k++)
+        tables[k + 1] = server->tables[k];
     struct net_http_config config = {
-        .routes = &setup->route,
-        .routes_len = 1,
-        .ctx = loop,
-        .tls = setup->tls,
+        .tables = tables,
+        .tables_len = server->tables_len + 1,
+        .headers = server->headers,
+        .tls = setup->https_tls,
         .connections_max = share > 0 ? share : 1,
         .per_address_max = setup->per_address,
         .timeout_s = setup->https_idle_s,

@@ -98,7 +98,7 @@ static const struct vault_client *find_client(struct kmip_job *job, struct vault
         return NULL;
     enum err err =
         vault_client_by_certificate(job->loop->server->clients, job->cert->fingerprint, room);
-    return err == ERR_OK ? room : NULL;
+    return err == ERR_OK && room->kind == VAULT_CLIENT_KMIP ? room : NULL;
 }
 
 static void process(struct kmip_job *job)

@@ -29,6 +29,7 @@ void kmip_setup_unref(struct kmip_setup *setup)
         atomic_fetch_sub_explicit(&setup->references, 1, memory_order_acq_rel) != 1)
         return;
     net_tls_unref(setup->tls);
+    net_tls_unref(setup->https_tls);
     arena_free(setup->arena);
     free(setup);
 }
@@ -49,7 +50,8 @@ static enum err make_setup(const struct kmip_server *server, const struct settin
     TRY(arena_new((size_t)64 * 1024, &setup->arena));
     TRY(kmip_config_from_settings(s, setup->arena, &setup->config, detail));
     TRY(kmip_log_from_settings(s, paths, &setup->log, detail));
-    TRY(kmip_tls_from_settings(s, paths, &setup->tls, detail));
+    TRY(kmip_tls_from_settings(s, paths, false, &setup->tls, detail));
+    TRY(kmip_tls_from_settings(s, paths, true, &setup->https_tls, detail));
     setup->config.ca = server->ca;
     setup->config.token = setup->config.token && server->token_label != NULL;
     setup->config.token_label = server->token_label;
@@ -219,6 +221,12 @@ static enum err copy_config(struct kmip_server *server, const struct kmip_server
     if (config->https_len > KMIP_HTTPS_MAX)
         return err_set(detail, ERR_CONFIG, "[https] listen: more than %d addresses",
                        KMIP_HTTPS_MAX);
+    if (config->tables_len > ARRAY_LEN(server->tables))
+        return ERR_ARGUMENT;
+    for (unsigned i = 0; i < config->tables_len; i++)
+        server->tables[i] = config->tables[i];
+    server->tables_len = config->tables_len;
+    server->headers = config->headers;
     server->ttlv_fds = copy_fds(config->ttlv_fds, config->ttlv_len);
     server->https_fds = copy_fds(config->https_fds, config->https_len);
     server->listeners = calloc(config->ttlv_len + 1u, sizeof(struct net_listener *));

@@ -2,6 +2,7 @@
 
 #include "base/settings.h"
 #include "kmip/server/config.h"
+#include "net/http.h"
 #include "net/listener.h"
 #include "vault/clients.h"
 
@@ -25,6 +26,10 @@ struct kmip_server_config {
     const int *keeper_fds;           /* one keeper connection per loop; taken over on success */
     const int *ttlv_fds, *https_fds; /* listening sockets; taken over */
     unsigned ttlv_len, https_len;
+    /* what else the HTTPS sockets serve; copied, routes and contexts outlive the server */
+    const struct net_http_table *tables;
+    unsigned tables_len;
+    const char *headers;     /* net_http_config.headers; borrowed */
     const void *ca;          /* kmip_config.ca */
     const char *token_label; /* kmip_config.token_label; NULL: no token for objects */
 };
@@ -53,6 +58,8 @@ void kmip_server_free(struct kmip_server *server);
 MUST_CHECK enum err kmip_config_from_settings(const struct settings *settings, struct arena *arena,
                                               struct kmip_config *ret_config,
                                               struct err_detail *detail);
+/* `https`: as the front that people and stations use, too, which asks for a certificate and does
+ * without. */
 MUST_CHECK enum err kmip_tls_from_settings(const struct settings *settings,
-                                           const struct kmip_server_paths *paths,
+                                           const struct kmip_server_paths *paths, bool https,
                                            struct net_tls **ret_tls, struct err_detail *detail);

@@ -24,7 +24,7 @@
 struct kmip_setup {
     struct arena *arena; /* strings of config */
     struct kmip_config config;
-    struct net_tls *tls;
+    struct net_tls *tls, *https_tls;
     struct kmip_log_config log;
     struct net_conn_limits limits;
     struct net_http_route route; /* of HTTPS */
@@ -92,6 +92,9 @@ struct kmip_server {
     char *token_label;
     int *ttlv_fds, *https_fds; /* listeners get duplicates */
     unsigned ttlv_len, https_len;
+    struct net_http_table tables[NET_HTTP_TABLES_MAX - 1]; /* beside /kmip */
+    unsigned tables_len;
+    const char *headers;
     struct net_listener **listeners;
     atomic_uint connections, requests;
     atomic_uint_fast64_t numbers;

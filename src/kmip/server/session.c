@@ -142,6 +142,7 @@ static enum err by_password(struct login *login, struct bytes name, struct bytes
     if (name.len == 0 || name.len > VAULT_CLIENT_NAME_MAX || password.len > KMIP_CREDENTIAL_MAX)
         return refuse(login, bytes_str("?"), "no such name or password can be");
     bool exists = vault_client_by_name(login->env->clients, name, &client) == ERR_OK &&
+                  client.kind == VAULT_CLIENT_KMIP &&
                   vault_client_password(login->env->clients, client.id, verifier) == ERR_OK;
     TRY(prove(login, name, exists ? verifier : nobody, exists, password));
     *ret_client = client;

@@ -106,7 +106,7 @@ static void check_kmip(const struct settings *settings)
     const struct kmip_server_paths paths = {cert, key, ca, log_dir};
     AUTO(net_tls_unrefp) struct net_tls *tls = NULL;
     verdict("KMIP's certificate, key and authorities",
-            kmip_tls_from_settings(settings, &paths, &tls, &detail), &detail);
+            kmip_tls_from_settings(settings, &paths, false, &tls, &detail), &detail);
     if (*settings->kmip.kek_file != '\0')
         readable("[kmip] kek_file", settings->kmip.kek_file);
     if (settings->kmip.log_secrets)

@@ -10,6 +10,7 @@
 
 #include "api/api.h"
 #include "api/json.h"
+#include "api/pages.h"
 #include "audit_kinds.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -293,8 +294,18 @@ static enum err start_kmip(struct engine *e, struct err_detail *detail)
 {
     const int *keepers = e->config->keepers + OWN_LINKS + net_loops_len(e->loops) +
                          e->config->settings->daemon.workers + API_JOB_WORKERS;
-    return engine_kmip_start(&e->kmip, e->config, e->store, e->vault, e->clients, e->loops,
-                             e->keeper, keepers, detail);
+    const struct net_http_table front[] = {api_table(e->api), api_pages_table()};
+    const struct engine_kmip_config config = {.engine = e->config,
+                                              .store = e->store,
+                                              .vault = e->vault,
+                                              .clients = e->clients,
+                                              .loops = e->loops,
+                                              .keeper = e->keeper,
+                                              .keepers = keepers,
+                                              .tables = front,
+                                              .tables_len = ARRAY_LEN(front),
+                                              .headers = api_headers};
+    return engine_kmip_start(&e->kmip, &config, detail);
 }
 
 static enum err start_api(struct engine *e, struct err_detail *detail)
@@ -324,13 +335,16 @@ static enum err start_api(struct engine *e, struct err_detail *detail)
                                               .connected = connected,
                                               .disconnect = disconnect}};
     TRY(api_new(&api, &e->api, detail));
-    struct net_http_config http = {.fd = c->api_fd, .is_unix = true, .ctx = e->api};
-    http.routes = api_routes(&http.routes_len);
+    const struct net_http_table table = api_table(e->api);
+    const struct net_http_config http = {
+        .fd = c->api_fd, .is_unix = true, .tables = &table, .tables_len = 1};
     TRY(net_http_new(e->control_loop, &http, &e->http, detail));
     if (c->metrics_fd < 0)
         return ERR_OK;
+    const struct net_http_table figures = {.routes = metrics_routes,
+                                           .routes_len = ARRAY_LEN(metrics_routes)};
     const struct net_http_config metrics = {
-        .fd = c->metrics_fd, .routes = metrics_routes, .routes_len = ARRAY_LEN(metrics_routes)};
+        .fd = c->metrics_fd, .tables = &figures, .tables_len = 1};
     return net_http_new(e->control_loop, &metrics, &e->metrics, detail);
 }
 
@@ -471,8 +485,8 @@ static enum err serve(struct engine *e, struct err_detail *detail)
     TRY(net_loops_new(engine_loops(e->config->settings), &e->loops));
     TRY(net_loop_new(&e->control_loop));
     TRY(start_diameter(e, detail));
-    TRY(start_kmip(e, detail));
     TRY(start_api(e, detail));
+    TRY(start_kmip(e, detail));
     TRY(workers_new(1, BACKGROUND_MAX, &e->background));
     TRY(workers_submit(e->background, finish_reseals, e));
     TRY(engine_kmip_sweep_on(&e->kmip, e->control_loop, e->background, e->keeper));
@@ -507,11 +521,11 @@ static void clean_up(struct engine *e)
     engine_kmip_timer_free(&e->kmip);
     net_http_free(e->metrics);
     net_http_free(e->http);
+    if (e->loops != NULL)
+        net_loops_stop(e->loops); /* no request comes any more; answers go nowhere */
     api_free(e->api);
     workers_free(e->background);
     conclude_chain(e);
-    if (e->loops != NULL)
-        net_loops_stop(e->loops);
     diameter_server_free(e->diameter);
     engine_kmip_free(&e->kmip);
     net_loops_free(e->loops);

@@ -23,14 +23,12 @@ static struct kmip_server_paths paths_of(const struct engine_kmip *kmip)
                                       .log_dir = kmip->log_dir};
 }
 
-enum err engine_kmip_start(struct engine_kmip *kmip, const struct engine_config *config,
-                           struct store *store, struct vault *vault, struct vault_clients *clients,
-                           struct net_loops *loops, struct keeper_client *keeper,
-                           const int *keepers, struct err_detail *detail)
+enum err engine_kmip_start(struct engine_kmip *kmip, const struct engine_kmip_config *config,
+                           struct err_detail *detail)
 {
-    const struct settings *s = config->settings;
-    kmip->config = config;
-    kmip->store = store;
+    const struct settings *s = config->engine->settings;
+    kmip->config = config->engine;
+    kmip->store = config->store;
     if (!engine_kmip_wanted(s))
         return ERR_OK;
     TRY(service_state_path(s, SERVICE_CERT_FILE, kmip->cert_file, sizeof kmip->cert_file));
@@ -38,19 +36,22 @@ enum err engine_kmip_start(struct engine_kmip *kmip, const struct engine_config 
     TRY(service_state_path(s, SERVICE_CA_FILE, kmip->ca_file, sizeof kmip->ca_file));
     TRY(service_kmip_log_dir(s, kmip->log_dir, sizeof kmip->log_dir));
     TRY(kmip_ca_load(kmip->ca_file, &kmip->ca, detail));
-    TRY(vault_objects_open(vault, store, keeper, detail, &kmip->objects));
+    TRY(vault_objects_open(config->vault, config->store, config->keeper, detail, &kmip->objects));
     const struct kmip_server_config server = {
         .settings = s,
         .paths = paths_of(kmip),
-        .store = store,
+        .store = config->store,
         .objects = kmip->objects,
-        .clients = clients,
-        .loops = loops,
-        .keeper_fds = keepers,
-        .ttlv_fds = config->kmip_fds,
-        .https_fds = config->https_fds,
-        .ttlv_len = config->kmip_len,
-        .https_len = config->https_len,
+        .clients = config->clients,
+        .loops = config->loops,
+        .keeper_fds = config->keepers,
+        .ttlv_fds = config->engine->kmip_fds,
+        .https_fds = config->engine->https_fds,
+        .ttlv_len = config->engine->kmip_len,
+        .https_len = config->engine->https_len,
+        .tables = config->tables,
+        .tables_len = config->tables_len,
+        .headers = config->headers,
         .ca = kmip->ca,
         .token_label = s->token.label,
     };
@@ -153,7 +154,7 @@ bool engine_kmip_service(const struct engine_kmip *kmip, unsigned n, const char 
         (void)snprintf(ret_text, cap, "tls %s, %u connections", addresses,
                        kmip_server_connections(kmip->server));
     else
-        (void)snprintf(ret_text, cap, "https %s, POST /kmip", addresses);
+        (void)snprintf(ret_text, cap, "https %s, pages, /v1, POST /kmip", addresses);
     return true;
 }
 

@@ -20,14 +20,25 @@ struct engine_kmip {
     char cert_file[4096], key_file[4096], ca_file[4096], log_dir[4096];
 };
 
+/* What it is made of; borrowed but for `keepers`. */
+struct engine_kmip_config {
+    const struct engine_config *engine;
+    struct store *store;
+    struct vault *vault;
+    struct vault_clients *clients;
+    struct net_loops *loops;
+    struct keeper_client *keeper;        /* used until it returns */
+    const int *keepers;                  /* one connection per loop, taken over */
+    const struct net_http_table *tables; /* what else the HTTPS sockets serve */
+    unsigned tables_len;
+    const char *headers; /* of all answers there */
+};
+
 /* Do the settings want it at all? */
 bool engine_kmip_wanted(const struct settings *settings);
-/* `keepers`: one connection per loop, taken over. `keeper` is used until it returns. Before the
- * loops run; ERR_OK without doing anything where it is not wanted. */
-MUST_CHECK enum err engine_kmip_start(struct engine_kmip *kmip, const struct engine_config *config,
-                                      struct store *store, struct vault *vault,
-                                      struct vault_clients *clients, struct net_loops *loops,
-                                      struct keeper_client *keeper, const int *keepers,
+/* Before the loops run; ERR_OK without doing anything where it is not wanted. */
+MUST_CHECK enum err engine_kmip_start(struct engine_kmip *kmip,
+                                      const struct engine_kmip_config *config,
                                       struct err_detail *detail);
 /* Objects whose dates have come get their state, and destroyed keys leave the token; from the
  * control loop's timer on `background`, whose connection `keeper` is. */

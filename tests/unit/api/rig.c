@@ -109,8 +109,8 @@ static void serve(struct api_rig *rig, uid_t owner)
         fail_msg("api_new: %s", detail.text);
     for (unsigned i = 1; i < RIG_CONNS; i++)
         rig->site.rig.fds[i] = -1;
-    struct net_http_config http = {.is_unix = true, .ctx = rig->api};
-    http.routes = api_routes(&http.routes_len);
+    const struct net_http_table table = api_table(rig->api);
+    struct net_http_config http = {.is_unix = true, .tables = &table, .tables_len = 1};
     assert_ok(net_loops_new(1, &rig->loops));
     assert_ok(net_listen_unix(rig->socket, 0666, &http.fd, &detail));
     assert_ok(net_http_new(net_loops_get(rig->loops, 0), &http, &rig->http, &detail));

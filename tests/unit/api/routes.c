@@ -43,8 +43,8 @@ static void fill(const char *pattern, char to[128])
 static void nobody_may_do_anything(void **state)
 {
     (void)state;
-    unsigned len = 0;
-    const struct net_http_route *routes = api_routes(&len);
+    const struct net_http_route *routes = api_table(rig.api).routes;
+    unsigned len = api_table(rig.api).routes_len;
     assert_true(len > 40);
     api_rig_become_nobody(&rig);
     for (unsigned i = 0; i < len; i++) {
@@ -76,8 +76,8 @@ static void bodies_that_are_none_are_refused(void **state)
     (void)state;
     static const char *const bad[] = {
         "{", "[]", "\"text\"", "{\"a\":1,\"a\":2}", "{\"a\":\"\\u0000\"}", "{\"a\":\"\xff\"}"};
-    unsigned len = 0;
-    const struct net_http_route *routes = api_routes(&len);
+    const struct net_http_route *routes = api_table(rig.api).routes;
+    unsigned len = api_table(rig.api).routes_len;
     char *large = malloc(API_LARGE + 1);
     memset(large, ' ', API_LARGE);
     large[API_LARGE] = '\0';

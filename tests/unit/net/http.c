@@ -94,8 +94,9 @@ static void stream_done(void *ctx)
 static void get_stream(struct net_http_request *r, void *ctx)
 {
     streamed = 0;
-    const struct net_http_source source = {read_piece, stream_done,
-                                           net_http_query(r, "fail") != NULL ? ctx : NULL};
+    const struct net_http_source source = {.read = read_piece,
+                                           .done = stream_done,
+                                           .ctx = net_http_query(r, "fail") != NULL ? ctx : NULL};
     net_http_stream(r, 200, "application/octet-stream", &source);
 }
 
@@ -108,12 +109,10 @@ static const struct net_http_route routes[] = {
 
 static void serve(int fd, bool is_unix, const char *base)
 {
-    struct net_http_config config = {.fd = fd,
-                                     .is_unix = is_unix,
-                                     .routes = routes,
-                                     .routes_len = ARRAY_LEN(routes),
-                                     .ctx = &uploaded,
-                                     .timeout_s = 1};
+    const struct net_http_table table = {
+        .routes = routes, .routes_len = ARRAY_LEN(routes), .ctx = &uploaded};
+    struct net_http_config config = {
+        .fd = fd, .is_unix = is_unix, .tables = &table, .tables_len = 1, .timeout_s = 1};
     assert_ok(net_loops_new(1, &loops));
     assert_ok(net_http_new(net_loops_get(loops, 0), &config, &http, &detail));
     assert_ok(net_loops_start(loops));
