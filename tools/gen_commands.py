@@ -5,6 +5,7 @@
     gen_commands.py bash commands.toml out
 """
 
+import pathlib
 import sys
 import tomllib
 
@@ -21,8 +22,22 @@ def load(path):
     programs = {p["name"]: p for p in table["program"]}
     for program in programs.values():
         program["commands"] = [c for c in table["command"] if c["program"] == program["name"]]
+        if program.get("exits"):  # its exit status is a return code of the factory line
+            program["exits"] = line_codes(pathlib.Path(path).with_name(program["exits"]))
         program["groups"] = {g["name"]: g for g in table.get("group", []) if g["program"] == program["name"]}
     return programs, table["exit"]
+
+
+def line_codes(path):
+    with open(path, "rb") as f:
+        table = tomllib.load(f)
+    actions = {a["number"]: a["text"] for a in table["action"]}
+    return [{"code": c["number"], "about": " ".join([c["text"][0].upper() + c["text"][1:] + "."] + [actions[n] for n in c["actions"]])}
+            for c in table["code"]]
+
+
+def is_single(program):
+    return program["commands"][0]["name"] == ""
 
 
 def group_of(program, command):
@@ -56,9 +71,9 @@ def write_c(program, exits, path):
                 command.get("max", 0), c_string(command["about"]), c_string(command.get("detail", "")),
                 c_string(command["example"]), number))
         f.write("    {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},\n};\n\n")
-        f.write("const struct program_row program_row = {%s, %s, %s, %d, global_options, commands};\n" % (
+        f.write("const struct program_row program_row = {%s, %s, %s, %d, %d, global_options, commands};\n" % (
             c_string(program["name"]), c_string(program["about"]), c_string(program["description"].strip()),
-            program.get("section", 1)))
+            program.get("section", 1), program.get("usage_status", 2)))
 
 
 def escape(text):
@@ -85,13 +100,19 @@ def write_man(program, exits, path):
     name, section = program["name"], program.get("section", 1)
     with open(path, "w") as f:
         f.write(f"{name}({section})\n\n# NAME\n\n{name} - {program['about']}\n\n# SYNOPSIS\n\n")
-        f.write(f"*{name}* [options] _command_ [arguments]\n\n# DESCRIPTION\n\n{escape(program['description'].strip())}\n\n")
+        single = is_single(program)
+        what = escape(program["commands"][0]["args"]) if single else "_command_ [arguments]"
+        f.write(f"*{name}* [options] {what}\n\n# DESCRIPTION\n\n{escape(program['description'].strip())}\n\n")
         f.write("# OPTIONS\n\n")
-        for option in program.get("options", []):
+        for option in program.get("options", []) + (program["commands"][0].get("options", []) if single else []):
             f.write(man_option(option))
-        f.write("*--help*\n\thelp, for the program or for a command\n\n*--version*\n\tversion\n\n# COMMANDS\n\n")
+        f.write("*--help*\n\thelp%s\n\n*--version*\n\tversion\n\n" % ("" if single else ", for the program or for a command"))
+        if single:
+            f.write(f"# EXAMPLES\n\n```\n{program['commands'][0]['example']}\n```\n\n")
+        else:
+            f.write("# COMMANDS\n\n")
         shown = set()
-        for command in program["commands"]:
+        for command in [] if single else program["commands"]:
             group = group_of(program, command)
             if group and group["name"] not in shown:
                 shown.add(group["name"])
@@ -107,11 +128,11 @@ def write_man(program, exits, path):
                 f.write(man_option(option))
             f.write(f"Example:\n\n```\n{command['example']}\n```\n\n")
         f.write("# EXIT STATUS\n\n")
-        for row in exits:
+        for row in program.get("exits") or exits:
             f.write(f"*{row['code']}*\n\t{escape(row['about'])}\n\n")
         if program.get("files"):
             f.write(f"# FILES\n\n{escape(program['files'])}\n\n")
-        others = "*claviger*(1), *clavigerd*(8), *clavigerd.conf*(5), *claviger-kmip-profile*(5), *claviger-kmc*(1), *claviger-sim*(1)"
+        others = "*claviger*(1), *clavigerd*(8), *clavigerd.conf*(5), *claviger-kmip-profile*(5), *claviger-kmc*(1), *claviger-provision*(1), *claviger-sim*(1)"
         f.write(f"# SEE ALSO\n\n{others}\n")
 
 
@@ -121,6 +142,11 @@ def write_bash(programs, path):
         f.write('    local words="" cur="${COMP_WORDS[COMP_CWORD]}" line="${COMP_WORDS[*]:1:COMP_CWORD-1}"\n')
         f.write('    case "${COMP_WORDS[0]##*/} $line" in\n')
         for program in programs.values():
+            if is_single(program):
+                flags = " ".join("--" + o["name"] for o in program["commands"][0]["options"])
+                words = program["commands"][0].get("args", "").strip("[]").replace("|", " ")
+                f.write(f'    "{program["name"]} "*) words="{flags} --help --version {words}" ;;\n')
+                continue
             for command in program["commands"]:
                 options = options_of(program, command) + program.get("options", [])
                 flags = " ".join("--" + o["name"] for o in options)

@@ -7,6 +7,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+void (*options_usage_hook)(void);
+
 static const struct option_row help_row = {.name = "help", .letter = 'h', .about = "show this"};
 static const struct option_row version_row = {.name = "version", .about = "show the version"};
 
@@ -82,8 +84,26 @@ static void print_program_help(const struct program_row *program)
                  program->commands[0].example);
 }
 
+/* Of a program that is one command. */
+static void print_single_help(const struct program_row *program, const struct command_row *command)
+{
+    (void)printf("%s: %s\n\nusage: %s [options] %s\n\n", program->name, program->about,
+                 program->name, command->args);
+    print_wrapped(program->description, 0, 0);
+    (void)printf("\noptions:\n");
+    for (const struct option_row *row = command->options; row->name != NULL; row++)
+        print_option(row);
+    print_option(&help_row);
+    print_option(&version_row);
+    (void)printf("\nexample:\n  %s\n", command->example);
+}
+
 static void print_command_help(const struct program_row *program, const struct command_row *command)
 {
+    if (*command->name == '\0') {
+        print_single_help(program, command);
+        return;
+    }
     print_wrapped(command->about, 0, printf("%s %s: ", program->name, command->name));
     (void)printf("\nusage: %s %s [options]%s%s\n\n", program->name, command->name,
                  *command->args != '\0' ? " " : "", command->args);
@@ -109,9 +129,12 @@ usage_error(const struct program_row *program, const struct command_row *command
     (void)fprintf(stderr, "%s: ", program->name);
     (void)vfprintf(stderr, format, args);
     va_end(args);
-    (void)fprintf(stderr, "; see '%s%s%s --help'\n", program->name, command != NULL ? " " : "",
-                  command != NULL ? command->name : "");
-    exit(EXIT_USAGE);
+    bool named = command != NULL && *command->name != '\0';
+    (void)fprintf(stderr, "; see '%s%s%s --help'\n", program->name, named ? " " : "",
+                  named ? command->name : "");
+    if (options_usage_hook != NULL)
+        options_usage_hook();
+    exit(program->usage_status);
 }
 
 static const struct option_row *find_in(const struct option_row *rows, const char *name, size_t len,
@@ -146,6 +169,10 @@ static const struct command_row *find_command(const struct program_row *program,
                                               char **words, int *ret_used)
 {
     for (const struct command_row *c = program->commands; c->name != NULL; c++) {
+        if (*c->name == '\0') {
+            *ret_used = 0;
+            return c;
+        }
         const char *blank = strchr(c->name, ' ');
         size_t first = blank != NULL ? (size_t)(blank - c->name) : strlen(c->name);
         if (words_len < 1 || strlen(words[0]) != first || memcmp(words[0], c->name, first) != 0)
@@ -290,7 +317,7 @@ static void choose_command(const struct program_row *program, int argc, char **a
                   is_group(program, words[0]) ? "these there are" : "all there are are listed by");
     print_group(program, words[0]);
     (void)fprintf(stderr, "  %s --help\n", program->name);
-    exit(EXIT_USAGE);
+    exit(program->usage_status);
 }
 
 /* By its row: a command may have an option of the same name. */

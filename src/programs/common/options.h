@@ -31,8 +31,10 @@ struct program_row {
     const char *about;
     const char *description;
     int section;
+    int usage_status; /* exit status where the command line is wrong */
     const struct option_row *options;
-    const struct command_row *commands; /* ends with a NULL name */
+    const struct command_row *commands; /* ends with a NULL name; a program that is one command has
+                                           one with an empty name */
 };
 
 /* Generated; one for each program. */
@@ -62,10 +64,13 @@ struct options {
 };
 
 /* Parse a whole command line. Where it is wrong, or asks for help or the version, that is printed
- * and the process exits with EXIT_USAGE or EXIT_DONE. `argv` is permuted and must live as long as
- * the result. */
+ * and the process exits with the program's usage_status or EXIT_DONE. `argv` is permuted and must
+ * live as long as the result. */
 void options_parse(const struct program_row *program, int argc, char **argv,
                    struct options *ret_options);
+
+/* Where set: called before the process ends for a wrong command line. */
+extern void (*options_usage_hook)(void);
 
 /* The value of --name, or NULL. Last one wins unless the option repeats. */
 const char *options_get(const struct options *options, const char *name);
