@@ -37,7 +37,7 @@ def main(source, header, table):
         f.write("};\n\nconst struct line_code_row line_code_rows[LINE_CODE_ROWS] = {\n")
         for row in codes:
             numbers = ", ".join(map(str, row["actions"])) or "0"
-            f.write(f"    {{{row['number']}, {c_string(row['name'])}, {c_string(row['text'])}, {{{numbers}}}}},\n")
+            f.write(f"    {{{c_string(row['name'])}, {c_string(row['text'])}, {row['number']}, {{{numbers}}}}},\n")
         f.write("};\n")
 
 

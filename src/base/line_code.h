@@ -9,9 +9,9 @@
 #define LINE_CODE_ACTIONS_MAX 3
 
 struct line_code_row {
-    int number;       /* what the process exits with */
     const char *name; /* "NODE_VERIFY" */
     const char *text; /* its interpretation: for a person, lower case, no full stop */
+    int number;       /* what the process exits with */
     unsigned char actions[LINE_CODE_ACTIONS_MAX]; /* numbers of corrective actions, then zeros */
 };
 

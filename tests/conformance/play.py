@@ -13,6 +13,8 @@ import re
 import shutil
 import sys
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -37,7 +39,7 @@ class Server:
         self.daemon = Daemon(self.folder / "d", diameter=False, settings={
             "kmip.listen": "127.0.0.1:%d" % self.ttlv[1], "https.listen": "127.0.0.1:%d" % self.https[1],
             **(settings or {})})
-        self.count = 0
+        self.count, self.lock = 0, threading.Lock()
 
     def __enter__(self):
         try:
@@ -53,9 +55,11 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def client(self, tables):
-        self.count += 1
-        folder = self.folder / f"client{self.count}"
-        self.daemon.cli("client", "create", f"case-{self.count}", "--kind", "kmip", "-o", folder)
+        with self.lock:
+            self.count += 1
+            name = f"case-{self.count}"
+        folder = self.folder / name
+        self.daemon.cli("client", "create", name, "--kind", "kmip", "-o", folder)
         return Peer(folder, self.ttlv, self.https, tables)
 
 
@@ -105,35 +109,46 @@ def play_apart(path, tables, args):
         return {encoding: play_case(path, server.client(tables), encoding, tables, args.verbose) for encoding in args.encoding}
 
 
-def play_set(folder, server, tables, args):
-    """{case: {encoding: problems, or None where it does not apply}}"""
-    results = {}
-    peers = {}
+def wanted(path, args):
+    life = LIVES.match(path.stem)
+    return not args.case or path.stem in args.case or bool(life and any(case.startswith(life.group(1)) for case in args.case))
+
+
+def play_encoding(folder, server, tables, args, encoding):
+    """{case: problems, or None where it does not apply}, of the cases that one server plays."""
+    results, peers = {}, {}
     for path in sorted(folder.glob("*.xml")):
+        if not wanted(path, args) or settings_of(path.stem):
+            continue
+        if named_encoding(path.stem) not in (None, encoding):
+            results[path.stem] = None
+            continue
         life = LIVES.match(path.stem)
-        if args.case and path.stem not in args.case and not (
-                life and any(case.startswith(life.group(1)) for case in args.case)):
+        key = life.group(1) if life else path.stem
+        if key not in peers:
+            peers[key] = server.client(tables)
+        try:
+            prologue(path, peers[key], encoding, tables)
+        except (OSError, ValueError) as failure:
+            results[path.stem] = [f"{type(failure).__name__}: {failure}"]
             continue
-        if settings_of(path.stem):
-            results[path.stem] = play_apart(path, tables, args)
-            continue
-        for encoding in args.encoding:
-            only = named_encoding(path.stem)
-            if only not in (None, encoding):
-                results.setdefault(path.stem, {})[encoding] = None
-                continue
-            key = (encoding, life.group(1) if life else path.stem)
-            if key not in peers:
-                peers[key] = server.client(tables)
-            try:
-                prologue(path, peers[key], encoding, tables)
-            except (OSError, ValueError) as failure:
-                results.setdefault(path.stem, {})[encoding] = [f"{type(failure).__name__}: {failure}"]
-                continue
-            problems = play_case(path, peers[key], encoding, tables, args.verbose)
-            peers[key].close()
-            if not args.case or path.stem in args.case:
-                results.setdefault(path.stem, {})[encoding] = problems
+        problems = play_case(path, peers[key], encoding, tables, args.verbose)
+        peers[key].close()
+        if not args.case or path.stem in args.case:
+            results[path.stem] = problems
+    return results
+
+
+def play_set(folder, server, tables, args):
+    """{case: {encoding: problems, or None where it does not apply}}. The encodings are played at the same time."""
+    with ThreadPoolExecutor() as pool:
+        played = {e: pool.submit(play_encoding, folder, server, tables, args, e) for e in args.encoding}
+        apart = {path.stem: pool.submit(play_apart, path, tables, args) for path in sorted(folder.glob("*.xml"))
+                 if wanted(path, args) and settings_of(path.stem)}
+        results = {case: future.result() for case, future in apart.items()}
+        for encoding, future in played.items():
+            for case, problems in future.result().items():
+                results.setdefault(case, {})[encoding] = problems
     return results
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from harness import DONE, NETWORK, Site, alive, children, lines_of, program, wait_for
 
-ROUNDS = int(os.environ.get("CLAVIGER_KILL_ROUNDS", "12"))  # of each of the three kinds of work
+ROUNDS = int(os.environ.get("CLAVIGER_KILL_ROUNDS", "6"))  # of each of the three kinds of work
 NODES = 4000
 VICTIMS = ["supervisor", "engine", "keeper"]
 

@@ -94,10 +94,8 @@ def inside(body):
 
 
 def deep(levels, tag=0x420008):
-    body = b""
-    for _ in range(levels):
-        body = raw(tag, STRUCTURE, len(body), body)
-    return body
+    """Structures in structures; outermost first, as their lengths are known."""
+    return b"".join(raw(tag, STRUCTURE, 8 * below, b"") for below in reversed(range(levels)))
 
 
 HEADER = item(0x420077, STRUCTURE, [version(1, 4), item(0x42000D, INTEGER, 1)])

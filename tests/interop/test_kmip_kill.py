@@ -1,5 +1,5 @@
 """SIGKILL at random points of KMIP's work, for each of the three processes: what was acknowledged is there, what was destroyed is gone,
-nothing is half made. CLAVIGER_KILL_ROUNDS is how often (9)."""
+nothing is half made. CLAVIGER_KILL_ROUNDS is how often (6)."""
 
 import os
 import random
@@ -15,7 +15,7 @@ from harness import Daemon, alive, children, wait_for
 from kmip_wire import (DESTROY, FAILED, GET_ATTRIBUTES, INTEGER, LOCATE, STRUCTURE, SUCCESS, TEXT, Link, attribute, batch, batch_item,
                        create, every, find, get, item, message, name_attribute, named, register, status)
 
-ROUNDS = int(os.environ.get("CLAVIGER_KILL_ROUNDS", "9"))
+ROUNDS = int(os.environ.get("CLAVIGER_KILL_ROUNDS", "6"))
 VICTIMS = ["engine", "keeper", "supervisor"]
 WORKERS = 4
 
