@@ -1,4 +1,3 @@
-import { h, render } from "preact";
-import "./styles/main.css";
+import { start } from "./app";
 
-render(<main>Claviger</main>, document.getElementById("app")!);
+start(document.getElementById("app")!);

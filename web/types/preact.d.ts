@@ -7,7 +7,7 @@ declare module "preact" {
 
     export abstract class Component<P = {}, S = {}> {
         constructor(props?: P, context?: unknown);
-        props: P & { children?: Child[] };
+        props: P & { children?: Child };
         state: S;
         base: Element | undefined;
         setState(state: Partial<S>): void;
@@ -15,7 +15,7 @@ declare module "preact" {
         componentDidMount?(): void;
         componentDidUpdate?(): void;
         componentWillUnmount?(): void;
-        abstract render(props: P & { children?: Child[] }, state: S): Child;
+        abstract render(props: P & { children?: Child }, state: S): Child;
     }
     export function h(node: unknown, props: unknown, ...children: Child[]): VNode;
     export function render(node: VNode, parent: Element, replace?: Element): Element;

@@ -1,0 +1,104 @@
+import { h } from "preact";
+import { PageProps } from "../app";
+import { get, Job, path, post, run, save } from "../api";
+import { ago, count, size } from "../format";
+import { component, useInterval, useLoad, useState } from "../hooks";
+import { may } from "../session";
+import { Icon, Sign } from "../ui/icons";
+import { announce, Code, ErrorBox, Facts, Figure, Loading, Page, Part, Progress, Time, useWork } from "../ui/kit";
+import { Table } from "../ui/table";
+
+export interface Status {
+    version: string;
+    pid: number;
+    started: string;
+    configuration: string;
+    store: { url: string; bytes: number; log_bytes: number; commits: number; schema: number };
+    keeper: {
+        token: string; token_ready: boolean; domains: number; released: number; exported: number; imported: number; generated: number; refused: number;
+        malformed: number; records: number; syncs: number; started: number; head: string;
+    };
+    services: { service: string; state: string }[];
+    counts: { networks: number; gateways: number; nodes: number; revoked: number; destroyed: number };
+    jobs?: Job<unknown>[];
+    queues?: { [name: string]: number };
+}
+
+export const works = (state: string): boolean => !/\b(off|down|failed|not|stopped|disabled)\b/i.test(state);
+
+export const System = component<PageProps>(({ session }) => {
+    const found = useLoad<Status>(() => get("/v1/status"), []);
+    useInterval(found.reload, 5000);
+    const [job, setJob] = useState<Job<unknown> | null>(null);
+    const { busy, error, work } = useWork();
+    const s = found.data;
+    const backup = (): void => void work(async () => {
+        const done = await run<{ name: string; download: number; bytes: number }>("/v1/backup", { download: true }, setJob as never);
+        save(path`/v1/downloads/${done.download}`, done.name);
+        announce("the backup is made");
+    }).then(() => setJob(null));
+    const reload = (): void => void work(async () => {
+        await post("/v1/reload");
+        announce("configuration read again");
+        found.reload();
+    });
+    return (
+        <Page title="System" lead={s ? <span>Claviger {s.version}, since <Time value={s.started} /></span> : null}
+            actions={[
+                may(session, "NETWORK_MANAGE") ? <button key="r" type="button" disabled={busy} onClick={reload}><Icon name="rotate" />Read the configuration again</button> : null,
+                may(session, "BACKUP") ? <button key="b" type="button" disabled={busy} onClick={backup}><Icon name="export" />Back up</button> : null,
+            ]}>
+            <ErrorBox error={found.error ?? error} retry={found.error ? found.reload : undefined} />
+            {job ? <Progress label={`Backing up: ${job.stage || job.state}`} done={job.done} total={job.total} /> : null}
+            {!s ? (found.error ? null : <Loading rows={8} what="Loading" />) : (
+                <div class="stack">
+                    <dl class="figures">
+                        <Figure name="Token" value={<Sign mark={s.keeper.token_ready ? "good" : "bad"}>{s.keeper.token_ready ? "ready" : "away"}</Sign>} />
+                        <Figure name="Running for" value={ago(s.started).replace(" ago", "")} />
+                        <Figure name="Keys released" value={count(s.keeper.released)} />
+                        <Figure name="Refused" value={count(s.keeper.refused)} />
+                        <Figure name="Store" value={size(s.store.bytes)} />
+                    </dl>
+                    <div class="columns">
+                        <Part title="Services">
+                            {s.services.length === 0 ? <p class="muted">None is on.</p> : (
+                                <Table caption="Services" rows={s.services} rowKey={(v) => v.service} columns={[
+                                    { name: "Service", cell: (v) => v.service },
+                                    { name: "State", cell: (v) => <Sign mark={works(v.state) ? "good" : "warn"}>{v.state}</Sign> },
+                                ]} />
+                            )}
+                        </Part>
+                        <Part title="Token and keeper">
+                            <Facts rows={[
+                                ["Token", s.keeper.token], ["Domain keys in memory", count(s.keeper.domains)], ["Exported", count(s.keeper.exported)], ["Imported", count(s.keeper.imported)],
+                                ["Generated", count(s.keeper.generated)], ["Malformed requests", count(s.keeper.malformed)], ["Audit records", count(s.keeper.records)], ["Syncs of the chain", count(s.keeper.syncs)],
+                                s.keeper.head ? ["Head of the chain", <Code>{s.keeper.head}</Code>] : null,
+                            ]} />
+                        </Part>
+                        <Part title="Store">
+                            <Facts rows={[
+                                ["Where", <Code>{s.store.url}</Code>], ["Size", size(s.store.bytes)], ["Log", size(s.store.log_bytes)], ["Commits since start", count(s.store.commits)], ["Schema", s.store.schema],
+                                ["Configuration", <Code>{s.configuration}</Code>], ["Process", s.pid],
+                            ]} />
+                        </Part>
+                        <Part title="Counts">
+                            <Facts rows={[
+                                ["Networks", count(s.counts.networks)], ["Gateways", count(s.counts.gateways)], ["Nodes", count(s.counts.nodes)], ["Revoked", count(s.counts.revoked)], ["Destroyed", count(s.counts.destroyed)],
+                                ...Object.entries(s.queues ?? {}).map(([name, n]): [string, string] => [`Queue: ${name}`, count(n)]),
+                            ]} />
+                        </Part>
+                    </div>
+                    {s.jobs?.length ? (
+                        <Part title="Jobs">
+                            <Table caption="Jobs" rows={s.jobs} rowKey={(j) => j.job} columns={[
+                                { name: "Job", cell: (j) => j.job }, { name: "What", cell: (j) => j.kind },
+                                { name: "State", cell: (j) => <Sign mark={j.state === "done" ? "good" : j.state === "failed" ? "bad" : "wait"}>{j.state}</Sign> },
+                                { name: "Done", num: true, cell: (j) => j.total ? `${count(j.done)} of ${count(j.total)}` : count(j.done) },
+                            ]} />
+                        </Part>
+                    ) : null}
+                </div>
+            )}
+        </Page>
+    );
+});
