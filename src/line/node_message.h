@@ -23,6 +23,7 @@ uint32_t node_crc32(uint32_t crc, const uint8_t *data, size_t len); /* begins wi
 struct node_stream {
     uint8_t room[NODE_MESSAGE_MAX];
     size_t len;
+    size_t given;     /* bytes of the message that was given last */
     uint32_t skipped; /* bytes that belonged to no message */
 };
 /* Takes what fits of `data` and gives how much that was; then call node_stream_next until it gives

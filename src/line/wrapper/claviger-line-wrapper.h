@@ -53,7 +53,7 @@ struct claviger_line_config {
 /* `now` is in milliseconds of a clock that never jumps. */
 struct claviger_line_wrapper {
     uint32_t abi;         /* CLAVIGER_LINE_WRAPPER_ABI */
-    uint32_t message_max; /* bytes of one message, 64 to CLAVIGER_LINE_MESSAGE_MAX */
+    uint32_t message_max; /* bytes of one message, 256 to CLAVIGER_LINE_MESSAGE_MAX */
     uint32_t window;      /* messages that may be under way without loss: 1, or more where what is
                              written arrives, in order, once */
     uint32_t round_trip;  /* milliseconds that it adds to an answer, beyond the bytes' time */

@@ -1,0 +1,87 @@
+#include <dlfcn.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "line/wrapper/wrapper.h"
+
+#define STATE_MAX   ((size_t)64 * 1024)
+#define MESSAGE_MIN 256
+#define NAME_MAX_   31
+
+const struct claviger_line_wrapper *const line_wrappers[] = {
+    &line_wrapper_none,
+    &line_wrapper_orw,
+    &line_wrapper_simple,
+    NULL,
+};
+
+const struct claviger_line_wrapper *line_wrapper_find(const char *name)
+{
+    for (size_t i = 0; line_wrappers[i] != NULL; i++) {
+        if (strcmp(line_wrappers[i]->name, name) == 0)
+            return line_wrappers[i];
+    }
+    return NULL;
+}
+
+static bool name_can_be(const char *name)
+{
+    size_t len = name != NULL ? strnlen(name, NAME_MAX_ + 1) : 0;
+    return len != 0 && len <= NAME_MAX_ &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == len;
+}
+
+static enum err check(const char *path, const struct claviger_line_wrapper *wrapper,
+                      struct err_detail *detail)
+{
+    if (wrapper == NULL)
+        return err_set(detail, ERR_SYNTAX, "%s: claviger_line_wrapper gives nothing", path);
+    if (wrapper->abi != CLAVIGER_LINE_WRAPPER_ABI)
+        return err_set(detail, ERR_UNSUPPORTED, "%s: made for ABI %u, this is %u", path,
+                       wrapper->abi, CLAVIGER_LINE_WRAPPER_ABI);
+    if (!name_can_be(wrapper->name) || wrapper->message_max < MESSAGE_MIN ||
+        wrapper->message_max > CLAVIGER_LINE_MESSAGE_MAX || wrapper->window == 0 ||
+        wrapper->state_size == 0 || wrapper->state_size > STATE_MAX || wrapper->init == NULL ||
+        wrapper->egress == NULL || wrapper->ingress == NULL || wrapper->poll == NULL ||
+        wrapper->status == NULL)
+        return err_set(detail, ERR_SYNTAX, "%s: its table of a wrapper can't be", path);
+    return ERR_OK;
+}
+
+enum err line_wrapper_load(const char *path, const struct claviger_line_wrapper **ret_wrapper,
+                           struct err_detail *detail)
+{
+    const struct claviger_line_wrapper *(*give)(void) = NULL;
+    void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (object == NULL)
+        return err_set(detail, ERR_NOT_FOUND, "%s", dlerror());
+    /* ISO C has no conversion from an object's pointer to a function's; POSIX wants it to work. */
+    void *symbol = dlsym(object, "claviger_line_wrapper");
+    memcpy(&give, &symbol, sizeof give);
+    enum err err = give == NULL
+                       ? err_set(detail, ERR_SYNTAX, "%s: has no claviger_line_wrapper", path)
+                       : check(path, give(), detail);
+    if (err != ERR_OK) {
+        (void)dlclose(object);
+        return err;
+    }
+    *ret_wrapper = give();
+    return ERR_OK;
+}
+
+enum err line_wrapper_choose(const char *text, const struct claviger_line_wrapper **ret_wrapper,
+                             struct err_detail *detail)
+{
+    if (text == NULL || text[0] == '\0')
+        text = "none";
+    if (strchr(text, '/') != NULL)
+        return line_wrapper_load(text, ret_wrapper, detail);
+    const struct claviger_line_wrapper *wrapper = line_wrapper_find(text);
+    if (wrapper == NULL)
+        return err_set(detail, ERR_NOT_FOUND,
+                       "no wrapper '%.40s'; there are none, orw, simple, reliable, rht_v2, "
+                       "opt_psem, and a path to one of your own",
+                       text);
+    *ret_wrapper = wrapper;
+    return ERR_OK;
+}
