@@ -1,13 +1,12 @@
 #include "api/api.h"
 
-#include <grp.h>
 #include <pthread.h>
-#include <pwd.h>
 #include <stdlib.h>
 
 #include "api/call.h"
 #include "api/events.h"
 #include "api/json.h"
+#include "api/login.h"
 #include "api/resources.h"
 #include "base/clock.h"
 #include "keeper/client.h"
@@ -20,6 +19,7 @@ struct api {
     struct spool *spool;
     struct jobs *jobs;
     struct events *events;
+    struct logins *logins;
     unsigned beats;
     struct workers *workers;
     struct workers *job_workers;
@@ -59,6 +59,21 @@ struct spool *api_spool(struct api *api)
     return api->spool;
 }
 
+struct logins *api_logins(struct api *api)
+{
+    return api->logins;
+}
+
+struct events *api_events(struct api *api)
+{
+    return api->events;
+}
+
+const struct api_config *api_config(const struct api *api)
+{
+    return &api->config;
+}
+
 struct jobs *api_jobs(struct api *api)
 {
     return api->jobs;
@@ -74,6 +89,58 @@ void api_events_post_to(struct api *api, enum api_topic topic, const char *actor
 {
     if (api != NULL)
         events_post(api->events, topic, actor, name, json);
+}
+
+static struct keeper_client *keeper_take(struct api *api)
+{
+    (void)pthread_mutex_lock(&api->lock);
+    struct keeper_client *keeper = api->keepers[--api->keepers_len];
+    (void)pthread_mutex_unlock(&api->lock);
+    return keeper;
+}
+
+static void keeper_give(struct api *api, struct keeper_client *keeper)
+{
+    (void)pthread_mutex_lock(&api->lock);
+    api->keepers[api->keepers_len++] = keeper;
+    (void)pthread_mutex_unlock(&api->lock);
+}
+
+struct submitted {
+    struct api *api;
+    void (*fn)(void *arg, struct keeper_client *keeper);
+    void *arg;
+};
+
+static void run_submitted(void *arg)
+{
+    struct submitted *work = arg;
+    struct keeper_client *keeper = keeper_take(work->api);
+    work->fn(work->arg, keeper);
+    keeper_give(work->api, keeper);
+    free(work);
+}
+
+enum err api_submit(struct api *api, void (*fn)(void *arg, struct keeper_client *keeper), void *arg)
+{
+    struct submitted *work = malloc(sizeof *work);
+    if (work == NULL)
+        return ERR_NO_MEMORY;
+    *work = (struct submitted){api, fn, arg};
+    enum err err = workers_submit(api->workers, run_submitted, work);
+    if (err != ERR_OK)
+        free(work);
+    return err;
+}
+
+static bool is_alive(void *ctx, uint64_t session)
+{
+    return sessions_alive(ctx, session, logins_now());
+}
+
+void api_events_sweep(struct api *api)
+{
+    events_sweep(api->events, is_alive, logins_sessions(api->logins));
 }
 
 static enum err connect_keepers(struct api *api)
@@ -101,6 +168,8 @@ enum err api_new(const struct api_config *config, struct api **ret_api, struct e
     if (err == ERR_OK)
         err = events_new(&api->events);
     if (err == ERR_OK)
+        err = logins_new(&api->logins);
+    if (err == ERR_OK)
         err = connect_keepers(api);
     if (err == ERR_OK)
         err = workers_new(config->workers, QUEUE_MAX, &api->workers);
@@ -122,6 +191,7 @@ void api_free(struct api *api)
      */
     if (api->jobs != NULL)
         jobs_cancel_all(api->jobs);
+    logins_stop(api->logins);
     workers_free(api->workers);
     if (api->jobs != NULL)
         jobs_cancel_all(api->jobs);
@@ -131,55 +201,10 @@ void api_free(struct api *api)
     free(api->keepers);
     jobs_free(api->jobs);
     events_close(api->events);
+    logins_free(api->logins);
     spool_free(api->spool);
     (void)pthread_mutex_destroy(&api->lock);
     free(api);
-}
-
-static struct keeper_client *keeper_take(struct api *api)
-{
-    (void)pthread_mutex_lock(&api->lock);
-    struct keeper_client *keeper = api->keepers[--api->keepers_len];
-    (void)pthread_mutex_unlock(&api->lock);
-    return keeper;
-}
-
-static void keeper_give(struct api *api, struct keeper_client *keeper)
-{
-    (void)pthread_mutex_lock(&api->lock);
-    api->keepers[api->keepers_len++] = keeper;
-    (void)pthread_mutex_unlock(&api->lock);
-}
-
-static bool in_group(uid_t uid, gid_t gid, gid_t wanted)
-{
-    if (wanted == (gid_t)-1)
-        return false;
-    if (gid == wanted)
-        return true;
-    struct passwd pw, *found = NULL;
-    char text[4096];
-    if (getpwuid_r(uid, &pw, text, sizeof text, &found) != 0 || found == NULL)
-        return false;
-    gid_t groups[256];
-    int len = (int)ARRAY_LEN(groups);
-    if (getgrouplist(pw.pw_name, gid, groups, &len) < 0)
-        len = (int)ARRAY_LEN(groups);
-    for (int i = 0; i < len; i++) {
-        if (groups[i] == wanted)
-            return true;
-    }
-    return false;
-}
-
-/* Root, the daemon's own user, and members of the socket's group administrate; the name stays the
- * caller's own. */
-static struct vault_actor actor_of(const struct api *api, uid_t uid, gid_t gid)
-{
-    struct vault_actor actor = vault_actor_local(uid, api->config.uid);
-    if (actor.role == VAULT_ROLE_NOBODY && in_group(uid, gid, api->config.socket_group))
-        actor.role = VAULT_ROLE_ADMINISTRATOR;
-    return actor;
 }
 
 struct task {
@@ -188,12 +213,11 @@ struct task {
     enum vault_action action;
     enum api_body body;
     api_fn *fn;
-    uid_t uid;
-    gid_t gid;
+    struct api_caller caller;
 };
 
-static enum err parse_body(struct net_http_request *request, json_t **ret_body,
-                           struct err_detail *detail)
+enum err api_parse_body(struct net_http_request *request, json_t **ret_body,
+                        struct err_detail *detail)
 {
     struct bytes body = net_http_body(request);
     if (body.len == 0) {
@@ -215,19 +239,21 @@ static enum err parse_body(struct net_http_request *request, json_t **ret_body,
 static enum err perform(struct task *task, struct keeper_client *keeper, json_t **ret_answer,
                         struct err_detail *detail)
 {
-    struct api_call call = {.api = task->api, .http = task->request};
-    call.fleet = (struct fleet_call){.fleet = task->api->config.fleet,
-                                     .keeper = keeper,
-                                     .actor = actor_of(task->api, task->uid, task->gid)};
+    struct session session;
+    struct api_call call = {
+        .api = task->api, .http = task->request, .caller = &task->caller, .session = &session};
+    call.fleet = (struct fleet_call){.fleet = task->api->config.fleet, .keeper = keeper};
+    TRY(api_who(task->api, task->request, &task->caller, task->action, &call.fleet.actor, &session,
+                detail));
     TRY(vault_may(&call.fleet.actor, task->action, detail));
     AUTO(json_freep) json_t *body = NULL;
     if (task->body == API_JSON)
-        TRY(parse_body(task->request, &body, detail));
+        TRY(api_parse_body(task->request, &body, detail));
     call.body = body;
     return task->fn(&call, ret_answer, detail);
 }
 
-static void answer(struct net_http_request *request, json_t *json)
+void api_answer(struct net_http_request *request, json_t *json)
 {
     char *text = json_dumps(json, JSON_COMPACT);
     json_decref(json);
@@ -255,7 +281,7 @@ static void work(void *arg)
     else if (json == NULL)
         net_http_answer(task->request, 204, "application/json", bytes_of("", 0));
     else
-        answer(task->request, json);
+        api_answer(task->request, json);
     free(task);
 }
 
@@ -263,25 +289,13 @@ void api_dispatch(struct net_http_request *request, void *ctx, enum vault_action
                   enum api_body body, api_fn *fn)
 {
     struct api *api = ctx;
-    uid_t uid;
-    gid_t gid;
-    pid_t pid;
-    if (!net_http_peer(request, &uid, &gid, &pid)) {
-        net_http_fail(request, ERR_UNAUTHENTICATED, NULL);
-        return;
-    }
     struct task *task = calloc(1, sizeof *task);
     if (task == NULL) {
         net_http_fail(request, ERR_NO_MEMORY, NULL);
         return;
     }
-    *task = (struct task){.api = api,
-                          .request = request,
-                          .action = action,
-                          .body = body,
-                          .fn = fn,
-                          .uid = uid,
-                          .gid = gid};
+    *task = (struct task){.api = api, .request = request, .action = action, .body = body, .fn = fn};
+    api_caller_take(request, &task->caller);
     enum err err = workers_submit(api->workers, work, task);
     if (err != ERR_OK) {
         free(task);
@@ -309,6 +323,8 @@ void api_tidy(struct api *api)
 {
     if (++api->beats % BEAT_EVERY == 0)
         events_beat(api->events);
+    sessions_tidy(logins_sessions(api->logins), logins_now());
+    api_events_sweep(api);
     enum err err = workers_submit(api->workers, tidy, api);
     (void)err; /* too busy: the next time will do */
 }

@@ -6,12 +6,17 @@
 #include "api/job.h"
 #include "api/spool.h"
 
+struct api_caller;
+struct session;
+
 /* One request on its worker. */
 struct api_call {
     struct api *api;
     struct net_http_request *http;
     struct fleet_call fleet; /* actor and this worker's keeper connection */
-    json_t *body;            /* object; empty where the request had none */
+    const struct api_caller *caller;
+    const struct session *session; /* number 0: not by a login */
+    json_t *body;                  /* object; empty where the request had none */
 };
 
 /* Fills the answer's JSON (a new reference, or leaves NULL for 204 No Content). ERR_STREAMED says
@@ -36,6 +41,18 @@ MUST_CHECK enum err api_give(json_t *json, json_t **ret_answer);
 MUST_CHECK enum err api_start_job(struct api_call *call, const char *kind, job_fn *fn,
                                   json_t **ret_answer);
 
+/* The body as an object, the caller's reference; empty where there is none. */
+MUST_CHECK enum err api_parse_body(struct net_http_request *request, json_t **ret_body,
+                                   struct err_detail *detail);
+/* Answers with `json`, which is taken. */
+void api_answer(struct net_http_request *request, json_t *json);
+/* Run `fn` on a worker, with its connection to the keeper. */
+MUST_CHECK enum err api_submit(struct api *api, void (*fn)(void *arg, struct keeper_client *keeper),
+                               void *arg);
+/* End the event streams of sessions that are over; after each end of one. */
+void api_events_sweep(struct api *api);
+
+const struct api_config *api_config(const struct api *api);
 const struct api_daemon *api_daemon(const struct api *api);
 struct fleet *api_fleet(struct api *api);
 struct vault *api_vault(struct api *api);
@@ -43,6 +60,8 @@ struct store *api_store(struct api *api);
 struct vault_clients *api_clients(const struct api *api);
 struct spool *api_spool(struct api *api);
 struct jobs *api_jobs(struct api *api);
+struct logins *api_logins(struct api *api);
+struct events *api_events(struct api *api);
 
 /* Fields of the body: ERR_ARGUMENT names the field where it is missing or of another type; a
  * missing optional one leaves *ret_... as it was. Strings are borrowed from the body. */

@@ -11,6 +11,14 @@
     ROUTE(POST, "/v1/backup", back_up, BACKUP, API_JSON, API_BODY_MAX)                             \
     ROUTE(GET, "/v1/server/public-key", get_public_key, STATUS, API_JSON, 0)                       \
     ROUTE(GET, "/v1/server/ca", get_ca, STATUS, API_JSON, 0)                                       \
+    ROUTE(GET, "/v1/session", get_session, SESSION, API_JSON, 0)                                   \
+    ROUTE(PUT, "/v1/session/password", set_password, SESSION, API_JSON, API_BODY_MAX)              \
+    ROUTE(POST, "/v1/logout", log_out, SESSION, API_JSON, 0)                                       \
+    ROUTE(GET, "/v1/events", listen_events, SESSION, API_JSON, 0)                                  \
+    ROUTE(GET, "/v1/users", list_users, USER_READ, API_JSON, 0)                                    \
+    ROUTE(POST, "/v1/users", create_user, USER_MANAGE, API_JSON, API_BODY_MAX)                     \
+    ROUTE(PATCH, "/v1/users/{name}", change_user, USER_MANAGE, API_JSON, API_BODY_MAX)             \
+    ROUTE(DELETE, "/v1/users/{name}", remove_user, USER_MANAGE, API_JSON, 0)                       \
     ROUTE(GET, "/v1/networks", list_networks, NETWORK_READ, API_JSON, 0)                           \
     ROUTE(POST, "/v1/networks", create_network, NETWORK_MANAGE, API_JSON, API_BODY_MAX)            \
     ROUTE(GET, "/v1/networks/{name}", show_network, NETWORK_READ, API_JSON, 0)                     \

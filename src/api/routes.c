@@ -1,4 +1,5 @@
 #include "api/api.h"
+#include "api/login.h"
 #include "api/resources.h"
 
 #define ROUTE(method, pattern, name, action, kind, body)                                           \
@@ -9,10 +10,12 @@
 API_ROUTES
 #undef ROUTE
 
-static const struct net_http_route routes[] = {
+#define LOGIN_MAX 4096
+
+static const struct net_http_route routes[] = {{NET_HTTP_POST, "/v1/login", api_login, LOGIN_MAX},
 #define ROUTE(method, pattern, name, action, kind, body)                                           \
     {NET_HTTP_##method, pattern, handle_##name, body},
-    API_ROUTES
+                                               API_ROUTES
 #undef ROUTE
 };
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "api/call.h"
+#include "api/json.h"
 #include "api/resources.h"
 #include "base/file.h"
 
@@ -105,15 +106,30 @@ static enum err delete_download(struct api_call *call, json_t **ret_answer,
 }
 API_HANDLER(delete_download)
 
+/* Another's job is not found; administrators and auditors see all. */
+static enum err find_job(struct api_call *call, uint64_t id, uint64_t from, json_t **ret_job,
+                         struct err_detail *detail)
+{
+    const struct vault_actor *actor = &call->fleet.actor;
+    AUTO(json_freep) json_t *job = NULL;
+    enum err err = jobs_show(api_jobs(call->api), id, from, &job);
+    const char *owner = json_string_value(json_object_get(job, "owner"));
+    if (err == ERR_OK && actor->role != VAULT_ROLE_ADMINISTRATOR &&
+        actor->role != VAULT_ROLE_AUDITOR && (owner == NULL || strcmp(owner, actor->name) != 0))
+        err = ERR_NOT_FOUND;
+    if (err == ERR_NOT_FOUND)
+        return err_set(detail, err, "no job %" PRIu64 "; jobs are known for an hour", id);
+    TRY(err);
+    *ret_job = TAKE(job);
+    return ERR_OK;
+}
+
 static enum err show_job(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
 {
     uint64_t id = 0, from = 0;
     TRY(number_param(call, &id, detail));
     TRY(api_query_number(call, "from", INT64_MAX, 0, &from, detail));
-    enum err err = jobs_show(api_jobs(call->api), id, from, ret_answer);
-    return err == ERR_NOT_FOUND
-               ? err_set(detail, err, "no job %" PRIu64 "; jobs are known for an hour", id)
-               : err;
+    return find_job(call, id, from, ret_answer, detail);
 }
 API_HANDLER(show_job)
 
@@ -122,6 +138,8 @@ static enum err cancel_job(struct api_call *call, json_t **ret_answer, struct er
     (void)ret_answer;
     uint64_t id = 0;
     TRY(number_param(call, &id, detail));
+    AUTO(json_freep) json_t *job = NULL;
+    TRY(find_job(call, id, 0, &job, detail));
     enum err err = jobs_cancel(api_jobs(call->api), id);
     return err == ERR_OK ? err : err_set(detail, err, "no job %" PRIu64, id);
 }

@@ -49,7 +49,7 @@ static enum err make_store(struct init *init, struct err_detail *detail)
     const struct store_config config = {.url = url, .create = true};
     TRY(store_open(&config, &store, detail));
     init_say(!there, "store: %s", path);
-    return ERR_OK;
+    return init_administrator(store, detail);
 }
 
 static enum err run(struct init *init, struct err_detail *detail)

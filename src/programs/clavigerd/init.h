@@ -1,5 +1,7 @@
 #pragma once
 
+#include "store/store.h"
+
 #include <sys/types.h>
 
 #include "base/settings.h"
@@ -44,3 +46,5 @@ MUST_CHECK enum err init_certificates(struct init *init, struct err_detail *deta
  * what the module needs, Diameter's files). The configuration itself stays root's and readable for
  * it. */
 MUST_CHECK enum err init_hand_over(const struct init *init, struct err_detail *detail);
+/* The first user, where there is none: its password is printed here, and nowhere else. */
+MUST_CHECK enum err init_administrator(struct store *store, struct err_detail *detail);
