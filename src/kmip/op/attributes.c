@@ -87,9 +87,15 @@ static enum err read_named(struct kmip_call *call, struct edit *e)
     return e->ref.tag == 0 ? no_attribute(call) : ERR_OK;
 }
 
+/* KMIP 2.1 knows two reasons for it: 6.1.2, 6.1.3 and 6.1.51 name one, 6.1.13 and 6.1.34 the other.
+ */
 static enum err read_only(struct kmip_call *call)
 {
-    return kmip_fail(call, KMIP_REASON_READ_ONLY_ATTRIBUTE, "the attribute is read-only");
+    const bool other =
+        call->operation == KMIP_OP_MODIFY_ATTRIBUTE || call->operation == KMIP_OP_DELETE_ATTRIBUTE;
+    return kmip_fail(call,
+                     other ? KMIP_REASON_ATTRIBUTE_READ_ONLY : KMIP_REASON_READ_ONLY_ATTRIBUTE,
+                     "the attribute is read-only");
 }
 
 static enum err too_late(struct kmip_call *call)
@@ -194,7 +200,11 @@ static enum err add(struct kmip_change *change, struct edit *e)
         if (a->value->type == e->given.first->value->type &&
             (e->given.first->value->tag = a->value->tag,
              kmip_equal(a->value, e->given.first->value)))
-            return kmip_fail(call, KMIP_REASON_ILLEGAL_OPERATION, "the object has this value");
+            return kmip_fail(call,
+                             v2(call) && e->ref.tag == KMIP_TAG_NAME
+                                 ? KMIP_REASON_NON_UNIQUE_NAME_ATTRIBUTE
+                                 : KMIP_REASON_ILLEGAL_OPERATION,
+                             "the object has this value");
     }
     const enum err err = kmip_attr_add(attrs, &e->ref, e->given.first->value);
     if (err == ERR_LIMIT)

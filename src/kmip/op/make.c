@@ -146,7 +146,7 @@ static enum err check_rules(struct kmip_call *call, uint32_t object_type,
         if (a->tag == KMIP_TAG_OBJECT_TYPE && a->value->num == object_type)
             continue;
         if ((flags & KMIP_ATTR_SET) == 0 && !imported)
-            return kmip_fail(call, KMIP_REASON_READ_ONLY_ATTRIBUTE, "%s is not a client's to set",
+            return kmip_fail(call, KMIP_REASON_ATTRIBUTE_READ_ONLY, "%s is not a client's to set",
                              kmip_tag_row(a->tag)->title);
         if ((flags & KMIP_ATTR_MULTI) == 0 && kmip_attr_again(a) != NULL)
             return kmip_fail(call, KMIP_REASON_ATTRIBUTE_SINGLE_VALUED, "%s stands twice",
@@ -265,10 +265,25 @@ static uint32_t digest_format(const struct kmip_new *new)
     return rsa ? FORMAT_PKCS1 : FORMAT_PKCS8;
 }
 
+/* KMIP 2.1, 4.45: what has to be Quantum Safe is a symmetric key of which Grover's search leaves
+ * 128 bits; of the asymmetric algorithms none here is. */
+static enum err check_quantum_safe(struct kmip_call *call, const struct kmip_new *new,
+                                   const struct keeper_object_made *made)
+{
+    if (kmip_attr_num(&new->attrs, KMIP_TAG_QUANTUM_SAFE, 0) == 0)
+        return ERR_OK;
+    const enum crypto_class class = class_of(new->object.type);
+    const int64_t bits =
+        made->bits != 0 ? made->bits : kmip_attr_num(&new->attrs, KMIP_TAG_CRYPTOGRAPHIC_LENGTH, 0);
+    if ((class == CRYPTO_SYMMETRIC || class == CRYPTO_SECRET) && bits >= 256)
+        return ERR_OK;
+    return kmip_fail(call, KMIP_REASON_GENERAL_FAILURE, "a key of this kind is not quantum safe");
+}
+
 enum err kmip_new_made(struct kmip_call *call, struct kmip_new *new,
                        const struct keeper_object_made *made)
 {
-    (void)call;
+    TRY(check_quantum_safe(call, new, made));
     if (made->alg != 0)
         TRY(kmip_attr_set_num(&new->attrs, KMIP_TAG_CRYPTOGRAPHIC_ALGORITHM, KMIP_ENUMERATION,
                               made->alg));

@@ -29,12 +29,20 @@ static bool is_hidden(const struct kmip_node *specification)
     return kmip_enum(specification, KMIP_TAG_WRAPPING_METHOD, 0) != KMIP_WRAPPING_METHOD_MAC_SIGN;
 }
 
-static enum err may_leave(struct kmip_call *call, const struct kmip_attrs *attrs, bool wrapped)
+/* Both attributes hold for any kind of object, a public key too. */
+static enum err attributes_allow(struct kmip_call *call, const struct kmip_attrs *attrs,
+                                 bool wrapped)
 {
     if (kmip_attr_num(attrs, KMIP_TAG_EXTRACTABLE, 1) == 0)
         return kmip_fail(call, KMIP_REASON_NOT_EXTRACTABLE, "the object is not Extractable");
     if (!wrapped && kmip_attr_num(attrs, KMIP_TAG_SENSITIVE, 0) != 0)
         return kmip_fail(call, KMIP_REASON_SENSITIVE, "the object is Sensitive");
+    return ERR_OK;
+}
+
+static enum err may_leave(struct kmip_call *call, const struct kmip_attrs *attrs, bool wrapped)
+{
+    TRY(attributes_allow(call, attrs, wrapped));
     if (!wrapped && !call->request->env->config->export_secrets)
         return kmip_fail(call, KMIP_REASON_PERMISSION_DENIED, "keys don't leave in clear here");
     return ERR_OK;
@@ -92,8 +100,10 @@ static enum err put_key(struct kmip_call *call, const struct vault_object *objec
         TRY(may_leave(call, attrs, is_hidden(as->wrapping)));
         return kmip_key_wrap(call, object, attrs, as->wrapping, as->format, to);
     }
-    if (object->type == KMIP_OBJECT_PUBLIC_KEY)
+    if (object->type == KMIP_OBJECT_PUBLIC_KEY) {
+        TRY(attributes_allow(call, attrs, false));
         return kmip_key_write(call, object, attrs, as->format, as->compression, object->value, to);
+    }
     AUTO(buf_done) struct buf material = {0};
     TRY(release(call, object, attrs, &material));
     return kmip_key_write(call, object, attrs, as->format, as->compression, buf_view(&material),

@@ -114,9 +114,11 @@ static void single_ones_and_the_servers_own(void **state)
     world_refused(&world, KMIP_REASON_ATTRIBUTE_SINGLE_VALUED, "AddAttribute",
                   with(uid, NEW(TEXT("second"))));
     world_must(&world, "SetAttribute", with(uid, NEW(TEXT("second"))));
-    world_refused(&world, KMIP_REASON_READ_ONLY_ATTRIBUTE, "ModifyAttribute",
+    world_refused(&world, KMIP_REASON_ATTRIBUTE_READ_ONLY, "ModifyAttribute",
                   with(uid, NEW("<State type=\"Enumeration\" value=\"Active\"/>")));
-    world_refused(&world, KMIP_REASON_READ_ONLY_ATTRIBUTE, "DeleteAttribute",
+    world_refused(&world, KMIP_REASON_READ_ONLY_ATTRIBUTE, "AddAttribute",
+                  with(uid, NEW("<State type=\"Enumeration\" value=\"Active\"/>")));
+    world_refused(&world, KMIP_REASON_ATTRIBUTE_READ_ONLY, "DeleteAttribute",
                   with(uid, "<AttributeReference type=\"Enumeration\" "
                             "value=\"CryptographicAlgorithm\"/>"));
     world_refused(&world, KMIP_REASON_MULTI_VALUED_ATTRIBUTE, "SetAttribute",
@@ -125,6 +127,18 @@ static void single_ones_and_the_servers_own(void **state)
                   with("no-such-object", NEW(TEXT("x"))));
     world.who = 1;
     world_refused(&world, KMIP_REASON_OBJECT_NOT_FOUND, "SetAttribute", with(uid, NEW(TEXT("x"))));
+}
+
+static void a_name_is_given_once(void **state)
+{
+    (void)state;
+#define NAME_                                                                                      \
+    "<Name><NameValue type=\"TextString\" value=\"again\"/><NameType type=\"Enumeration\" "        \
+    "value=\"UninterpretedTextString\"/></Name>"
+    const char *uid = world_aes(&world, "k", "");
+    world_must(&world, "AddAttribute", with(uid, NEW(NAME_)));
+    world_refused(&world, KMIP_REASON_NON_UNIQUE_NAME_ATTRIBUTE, "AddAttribute",
+                  with(uid, NEW(NAME_)));
 }
 
 static void dates_only_while_they_are_to_come(void **state)
@@ -245,6 +259,6 @@ static void what_is_written_can_be_read(void **state)
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 TEST_MAIN(CASE(custom_ones_come_change_and_go), CASE(instances_have_indexes),
           CASE(in_2_x_the_present_value_names_the_instance), CASE(single_ones_and_the_servers_own),
-          CASE(dates_only_while_they_are_to_come), CASE(adjusting), CASE(becoming_more_secret_only),
-          CASE(unknown_names_and_types), CASE(full_objects_can_still_be_destroyed),
-          CASE(what_is_written_can_be_read))
+          CASE(a_name_is_given_once), CASE(dates_only_while_they_are_to_come), CASE(adjusting),
+          CASE(becoming_more_secret_only), CASE(unknown_names_and_types),
+          CASE(full_objects_can_still_be_destroyed), CASE(what_is_written_can_be_read))

@@ -427,6 +427,53 @@ static void what_has_no_key_block_is_not_wrapped(void **state)
                              UID(uid), UID(uid)));
 }
 
+/* KMIP 2.1 profiles, QS-M-2 */
+static void what_must_be_quantum_safe_is_long(void **state)
+{
+    (void)state;
+#define SAFE_AES(bits)                                                                             \
+    TYPE("SymmetricKey")                                                                           \
+    "<Attributes><CryptographicAlgorithm type=\"Enumeration\" "                                    \
+    "value=\"AES\"/><CryptographicLength "                                                         \
+    "type=\"Integer\" value=\"" bits "\"/><CryptographicUsageMask type=\"Integer\" "               \
+    "value=\"Encrypt\"/><QuantumSafe type=\"Boolean\" value=\"true\"/></Attributes>"
+    world_refused(&world, KMIP_REASON_GENERAL_FAILURE, "Create", SAFE_AES("128"));
+    world_must(&world, "Create", SAFE_AES("256"));
+}
+
+#define DSA_P                                                                                      \
+    "0000000000000000fca682ce8e12caba26efccf7110e526db078b05edecbcd1eb4a208f3ae1617ae01f35b91a4"   \
+    "7e6df63413c5e12ed0899bcd132acd50d99151bdc43ee737592e17"
+#define DSA_Q "00000000962eddcc369cba8ebb260ee6b6a126d9346e38c5"
+#define DSA_G                                                                                      \
+    "678471b27a9cf44ee91a49c5147db1a9aaf244f05a434d6486931d2d14271b9e35030b71fd73da179069b32e29"   \
+    "35630e1c2062354d0da20a6c416e50be794ca4"
+#define DSA_Y                                                                                      \
+    "0000000000000000b3cb74d988dea7160a64a4edbb7f70404fa4c08a4208c19d76357a6a9df200cce79faecb22"   \
+    "e3419be9b01128cbd998a2d9307101705e4a952462f34728ac5fcf"
+#define BIG(tag, value) "<" tag " type=\"BigInteger\" value=\"" value "\"/>"
+
+/* An old, short DSA key, and one that is Sensitive although it is public. */
+static void a_sensitive_public_key_stays(void **state)
+{
+    (void)state;
+#define DSA_512(attributes)                                                                        \
+    TYPE("PublicKey")                                                                              \
+    "<Attributes><CryptographicUsageMask type=\"Integer\" value=\"Verify\"/>" attributes           \
+    "</Attributes><PublicKey><KeyBlock><KeyFormatType type=\"Enumeration\" "                       \
+    "value=\"TransparentDSAPublicKey\"/><KeyValue><KeyMaterial>" BIG("P", DSA_P) BIG("Q", DSA_Q)   \
+        BIG("G", DSA_G) BIG("Y", DSA_Y) "</KeyMaterial></KeyValue>"                                \
+                                        "<CryptographicAlgorithm type=\"Enumeration\" "            \
+                                        "value=\"DSA\"/><CryptographicLength "                     \
+                                        "type=\"Integer\" value=\"512\"/></KeyBlock></PublicKey>"
+    const char *uid = world_uid(&world, world_must(&world, "Register", DSA_512("")));
+    world_must(&world, "Get", UID(uid));
+    uid = world_uid(&world, world_must(&world, "Register",
+                                       DSA_512("<Sensitive type=\"Boolean\" value=\"true\"/>")));
+    world_refused(&world, KMIP_REASON_SENSITIVE, "Get", UID(uid));
+    world_refused(&world, KMIP_REASON_SENSITIVE, "Export", UID(uid));
+}
+
 static void defaults_are_a_clients_to_set(void **state)
 {
     (void)state;
@@ -445,4 +492,5 @@ TEST_MAIN(CASE(fresh_until_it_is_given_out), CASE(lifecycle),
           CASE(export_and_import), CASE(templates_defaults_and_constraints),
           CASE(leases_limits_and_checks), CASE(what_lies_in_the_archive_is_left_alone),
           CASE(a_key_value_brings_no_more_than_a_client_may_set), CASE(limits_begin_full),
-          CASE(what_has_no_key_block_is_not_wrapped), CASE(defaults_are_a_clients_to_set))
+          CASE(what_has_no_key_block_is_not_wrapped), CASE(defaults_are_a_clients_to_set),
+          CASE(what_must_be_quantum_safe_is_long), CASE(a_sensitive_public_key_stays))

@@ -15,8 +15,9 @@
 
 #define RIGHT "correct horse"
 
-static const struct vault_client db = {.id = 1, .name = "db"};
-static const struct vault_client fred = {.id = 2, .name = "fred", .has_password = true};
+static const struct vault_client db = {.id = 1, .name = "db", .kind = VAULT_CLIENT_KMIP};
+static const struct vault_client fred = {
+    .id = 2, .name = "fred", .kind = VAULT_CLIENT_KMIP, .has_password = true};
 static char verifier[PWHASH_VERIFIER_MAX + 1];
 static bool fred_is_disabled;
 
