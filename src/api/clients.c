@@ -22,6 +22,17 @@ static const struct {
     {"manage", VAULT_MAY_MANAGE}, {"destroy", VAULT_MAY_DESTROY}, {"certify", VAULT_MAY_CERTIFY},
 };
 
+static const char *const kinds[] = {
+    [VAULT_CLIENT_KMIP] = "kmip",
+    [VAULT_CLIENT_STATION] = "station",
+    [VAULT_CLIENT_BROWSER] = "browser",
+};
+
+static const char *kind_name(enum vault_client_kind kind)
+{
+    return (size_t)kind < ARRAY_LEN(kinds) && kinds[kind] != NULL ? kinds[kind] : "kmip";
+}
+
 static const char *const placements[] = {
     [VAULT_IN_STORE] = "vault",
     [VAULT_IN_TOKEN] = "token",
@@ -76,9 +87,10 @@ static json_t *client_json(struct vault_clients *clients, const struct vault_cli
     const char *placement =
         client->placement < ARRAY_LEN(placements) ? placements[client->placement] : NULL;
     return json_pack("{s:s s:s s:b s:o s:o s:s s:o s:b s:s s:b s:o s:o}", "name", client->name,
-                     "kind", "kmip", "enabled", client->disabled == VAULT_NO_DATE, "permissions",
-                     permissions_json(client->may), "groups", groups_json(clients, &client->eyes),
-                     "placement", placement != NULL ? placement : "vault", "certificate",
+                     "kind", kind_name(client->kind), "enabled", client->disabled == VAULT_NO_DATE,
+                     "permissions", permissions_json(client->may), "groups",
+                     groups_json(clients, &client->eyes), "placement",
+                     placement != NULL ? placement : "vault", "certificate",
                      certificate_json(client->certificate), "has_password", client->has_password,
                      "notify", client->notify, "put", client->put, "created",
                      date_json(client->created), "disabled", date_json(client->disabled));
@@ -376,6 +388,36 @@ static enum err check_name(const char *name, struct err_detail *detail)
                           name, VAULT_CLIENT_NAME_MAX);
 }
 
+static enum err read_kind(const struct api_call *call, struct vault_client_new *spec,
+                          struct err_detail *detail)
+{
+    const char *kind = kinds[VAULT_CLIENT_KMIP];
+    TRY(api_text_optional(call, "kind", &kind, detail));
+    for (size_t i = VAULT_CLIENT_KMIP; i < ARRAY_LEN(kinds); i++) {
+        if (strcmp(kinds[i], kind) == 0)
+            spec->kind = (enum vault_client_kind)i;
+    }
+    if (spec->kind == 0)
+        return err_set(detail, ERR_ARGUMENT, "kind '%.32s': kmip, station or browser is wanted",
+                       kind);
+    if (spec->kind == VAULT_CLIENT_KMIP)
+        spec->may = VAULT_MAY_ALL;
+    return ERR_OK;
+}
+
+/* What only the KMIP service knows. */
+static enum err refuse_rest(const struct api_call *call, enum vault_client_kind kind,
+                            struct err_detail *detail)
+{
+    static const char *const rest[] = {"permissions", "groups", "placement",
+                                       "notify",      "put",    "password"};
+    for (size_t i = 0; kind != VAULT_CLIENT_KMIP && i < ARRAY_LEN(rest); i++) {
+        if (json_object_get(call->body, rest[i]) != NULL)
+            return err_set(detail, ERR_ARGUMENT, "a %s has no '%s'", kind_name(kind), rest[i]);
+    }
+    return ERR_OK;
+}
+
 /* Found before it is certified: a certificate for a name that exists would be one too many. */
 static enum err check_new(struct api_call *call, const char *name, struct err_detail *detail)
 {
@@ -388,15 +430,13 @@ static enum err check_new(struct api_call *call, const char *name, struct err_de
 
 static enum err create_client(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
 {
-    struct wanted wanted = {
-        .spec = {.kind = VAULT_CLIENT_KMIP, .may = VAULT_MAY_ALL, .placement = VAULT_IN_STORE}};
+    struct wanted wanted = {.spec = {.placement = VAULT_IN_STORE}};
     struct vault_client_new *spec = &wanted.spec;
-    const char *kind = "kmip", *request = NULL;
+    const char *request = NULL;
     AUTO(api_certified_done) struct api_certified made = {0};
     TRY(api_text(call, "name", &spec->name, detail));
-    TRY(api_text_optional(call, "kind", &kind, detail));
-    if (strcmp(kind, "kmip") != 0)
-        return err_set(detail, ERR_ARGUMENT, "kind '%.32s': kmip is wanted", kind);
+    TRY(read_kind(call, spec, detail));
+    TRY(refuse_rest(call, spec->kind, detail));
     TRY(check_new(call, spec->name, detail));
     TRY(read_wanted(call, &wanted, detail));
     TRY(api_text_optional(call, "request", &request, detail));
@@ -442,6 +482,7 @@ static enum err change_client(struct api_call *call, json_t **ret_answer, struct
     struct vault_client before;
     char fields[256];
     TRY(find(call, name, &before, detail));
+    TRY(refuse_rest(call, before.kind, detail));
     TRY(read_wanted(call, &wanted, detail));
     TRY(vault_client_change(clients_of(call), name, &wanted.spec, detail));
     changed_fields(call->body, fields, sizeof fields);

@@ -16,6 +16,7 @@ struct net_client {
     char *base; /* "https://host:port" without a slash at the end */
     char *socket;
     struct net_client_config config;
+    char header[256]; /* of every request; "": none */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -73,12 +74,25 @@ void net_client_free(struct net_client *client)
         curl_easy_cleanup(client->curl);
     free(client->base);
     free(client->socket);
+    explicit_bzero(client->header, sizeof client->header);
     free(client);
 }
 
 void net_client_freep(struct net_client **client)
 {
     net_client_free(*client);
+}
+
+enum err net_client_set_header(struct net_client *client, const char *name, const char *value)
+{
+    if (strpbrk(name, "\r\n") != NULL || strpbrk(value, "\r\n") != NULL)
+        return ERR_ARGUMENT;
+    char line[sizeof client->header];
+    int len = snprintf(line, sizeof line, "%s: %s", name, value);
+    if (len < 0 || (size_t)len >= sizeof line)
+        return ERR_LIMIT;
+    memcpy(client->header, line, sizeof line);
+    return ERR_OK;
 }
 
 void net_client_answer_done(struct net_client_answer *answer)
@@ -178,6 +192,8 @@ static void set_common(struct exchange *x, const char *url, struct curl_slist *h
     (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
     (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME,
                            c->timeout_ms != 0 ? (long)(c->timeout_ms + 999) / 1000 : 60L);
+    if (c->cookies)
+        (void)curl_easy_setopt(curl, CURLOPT_COOKIEFILE, ""); /* in memory */
     if (client->socket != NULL)
         (void)curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->socket);
     (void)curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -225,6 +241,9 @@ static enum err exchange(struct exchange *x, enum net_http_method method, const 
     /* curl would wait for "100 Continue" before a long body */
     struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
     struct curl_slist *more = headers != NULL ? curl_slist_append(headers, type) : NULL;
+    const char *own = x->client->header;
+    if (more != NULL && *own != '\0')
+        more = curl_slist_append(headers, own); /* the same list */
     if (more == NULL) {
         curl_slist_free_all(headers);
         free(url);

@@ -11,6 +11,7 @@ struct net_client_config {
                             socket ("/run/claviger/claviger.sock", "demo/claviger.sock") */
     const char *ca_file; /* for https; NULL: the system's */
     const char *cert_file, *key_file; /* for https with a client certificate, or NULL */
+    bool cookies;                     /* keep what the server sets, as long as the client lives */
     unsigned connect_ms;              /* (0: 5,000) */
     unsigned timeout_ms;              /* without a byte of progress (0: 60,000) */
 };
@@ -19,6 +20,10 @@ MUST_CHECK enum err net_client_new(const struct net_client_config *config,
                                    struct net_client **ret_client, struct err_detail *detail);
 void net_client_free(struct net_client *client);
 void net_client_freep(struct net_client **client);
+
+/* One header more with every request; replaces the one before. ERR_LIMIT beyond 255 bytes. */
+MUST_CHECK enum err net_client_set_header(struct net_client *client, const char *name,
+                                          const char *value);
 
 /* Embedded; zero-initialise, net_client_answer_done at the end; may be used again. */
 struct net_client_answer {

@@ -36,8 +36,12 @@ enum err client_spec_check(const struct vault_client_new *spec, bool new, struct
     if (new && (!spec->name || !good_name(spec->name)))
         return err_set(detail, ERR_ARGUMENT, "\"%.80s\" is no name of a client",
                        spec->name ? spec->name : "");
-    if (new && spec->kind != VAULT_CLIENT_KMIP)
+    if (new && (spec->kind < VAULT_CLIENT_KMIP || spec->kind > VAULT_CLIENT_BROWSER))
         return err_set(detail, ERR_ARGUMENT, "kind of client %d", (int)spec->kind);
+    if (new && spec->kind != VAULT_CLIENT_KMIP &&
+        (spec->groups || spec->may || spec->password_verifier || !spec->certificate))
+        return err_set(detail, ERR_ARGUMENT,
+                       "a station or browser has a certificate, and none of the rest");
     if ((spec->may & ~(uint32_t)VAULT_MAY_ALL) || spec->placement > VAULT_IN_TOKEN)
         return err_set(detail, ERR_ARGUMENT, "permissions or placement of a client");
     if (spec->certificate && memcmp(spec->certificate, none, sizeof(none)) == 0)
@@ -128,6 +132,8 @@ enum err client_row_insert(struct store_conn *conn, void *ctx, struct err_detail
     if (err == ERR_EXISTS)
         return err_set(detail, err, "client %s, or another with its certificate", spec->name);
     TRY(err);
+    if (spec->kind != VAULT_CLIENT_KMIP)
+        return ERR_OK;
     if (!spec->groups)
         return join_groups(conn, work->id, &spec->name, 1, detail);
     return join_groups(conn, work->id, spec->groups, spec->groups_len, detail);

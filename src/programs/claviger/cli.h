@@ -12,6 +12,7 @@
 struct cli {
     const struct options *options;
     struct net_client *client; /* made by the first call */
+    bool logged_in;            /* with a session at a daemon elsewhere */
     bool json;                 /* print one JSON document at the end, also on failure */
     bool quiet;
     json_t *answer; /* what it is made of: cli_print_json */
@@ -34,6 +35,12 @@ MUST_CHECK enum err cli_call(struct cli *cli, enum net_http_method method, json_
 typedef void cli_line_fn(struct cli *cli, const json_t *line);
 MUST_CHECK enum err cli_job(struct cli *cli, json_t *spec, cli_line_fn *line, json_t **ret_result,
                             const char *path, ...) __attribute__((format(printf, 5, 6)));
+/* --url or CLAVIGER_URL name a daemon elsewhere. */
+bool cli_is_remote(const struct cli *cli);
+/* Connects and, where --user says so, logs in. */
+MUST_CHECK enum err cli_connect_remote(struct cli *cli);
+/* Ends the session, if there is one. */
+void cli_log_out(struct cli *cli);
 /* A percent-escaped path segment; lives until the program ends. */
 const char *cli_escape(const char *text);
 

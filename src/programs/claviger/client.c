@@ -31,8 +31,20 @@ static const char *state_of(const json_t *client)
     return json_is_true(json_object_get(client, "enabled")) ? "enabled" : "disabled";
 }
 
+/* All that a station or browser has. */
+static void print_bare(const struct cli *cli, const json_t *client)
+{
+    cli_say(cli, "client       %s\nkind         %s\nstate        %s\ncertificate  SHA-256 %s\n",
+            cli_text(client, "name"), cli_text(client, "kind"), state_of(client),
+            cli_text(client, "certificate"));
+}
+
 static void print_client(const struct cli *cli, const json_t *client)
 {
+    if (strcmp(cli_text(client, "kind"), "kmip") != 0) {
+        print_bare(cli, client);
+        return;
+    }
     char may[128], groups[1200];
     words(json_object_get(client, "permissions"), may, sizeof may);
     words(json_object_get(client, "groups"), groups, sizeof groups);

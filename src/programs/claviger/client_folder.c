@@ -6,14 +6,18 @@
 
 #include "base/file.h"
 #include "crypto/pem.h"
+#include "crypto/pkcs12.h"
 #include "crypto/x509.h"
+#include "programs/common/prompt.h"
 
-#define REQUEST_MAX ((size_t)64 * 1024)
-#define KMIP_PORT   5696
+#define REQUEST_MAX      ((size_t)64 * 1024)
+#define KMIP_PORT        5696
+#define P12_PASSWORD_MAX ((size_t)256)
 
 void client_folder_done(struct client_folder *folder)
 {
     secret_free(folder->key);
+    secret_free(folder->p12);
     buf_done(&folder->request);
 }
 
@@ -103,14 +107,64 @@ static enum err refuse_existing(struct cli *cli, const char *dir, const char *na
                    path);
 }
 
+/* A KMIP client's files have names of their own. */
+static bool is_kmip(const char *kind)
+{
+    return kind == NULL || *kind == '\0' || strcmp(kind, "kmip") == 0;
+}
+
+static const char *cert_name(const char *kind)
+{
+    return is_kmip(kind) ? "client.pem" : "cert.pem";
+}
+
+static const char *key_name(const char *kind)
+{
+    return is_kmip(kind) ? "client.key" : "key.pem";
+}
+
 enum err client_folder_is_free(struct cli *cli)
 {
     const char *dir = cli_option(cli, "output");
+    const char *kind = cli_option(cli, "kind");
     if (dir == NULL)
         return ERR_OK;
-    TRY(refuse_existing(cli, dir, "client.pem"));
+    TRY(refuse_existing(cli, dir, cert_name(kind)));
     /* with --csr the machine's own key may lie there already */
-    return cli_option(cli, "csr") != NULL ? ERR_OK : refuse_existing(cli, dir, "client.key");
+    return cli_option(cli, "csr") != NULL ? ERR_OK : refuse_existing(cli, dir, key_name(kind));
+}
+
+/* Asked for before anything is made. */
+static enum err take_p12_password(struct cli *cli, struct client_folder *folder)
+{
+    const char *path = cli_option(cli, "p12-password-file");
+    if (path == NULL && cli_option(cli, "p12") == NULL)
+        return ERR_OK;
+    if (folder->dir == NULL)
+        return err_set(&cli->detail, ERR_ARGUMENT, "--p12 wants --output: a folder for the file");
+    if (path != NULL)
+        return file_read_secret(path, P12_PASSWORD_MAX, &folder->p12, &cli->detail);
+    return prompt_new_secret("password of client.p12", P12_PASSWORD_MAX, &folder->p12,
+                             &cli->detail);
+}
+
+static enum err write_p12(struct cli *cli, const struct client_folder *folder, const char *dir,
+                          const json_t *answer)
+{
+    AUTO(buf_done) struct buf pkcs8 = {0};
+    AUTO(buf_done) struct buf cert = {0};
+    AUTO(buf_done) struct buf ca = {0};
+    AUTO(buf_done) struct buf p12 = {0};
+    struct bytes key_pem = secret_view(folder->key);
+    struct bytes cert_pem = bytes_str(cli_text(answer, "certificate_pem"));
+    struct bytes ca_pem = bytes_str(cli_text(answer, "ca_pem"));
+    TRY(pem_decode("PRIVATE KEY", &key_pem, &pkcs8, &cli->detail));
+    TRY(pem_decode("CERTIFICATE", &cert_pem, &cert, &cli->detail));
+    TRY(pem_decode("CERTIFICATE", &ca_pem, &ca, &cli->detail));
+    const struct bytes others[] = {buf_view(&ca)};
+    TRY(pkcs12_make(buf_view(&pkcs8), buf_view(&cert), others, 1, folder->name,
+                    secret_view(folder->p12), &p12, &cli->detail));
+    return write_file(cli, dir, "client.p12", buf_view(&p12), 0600);
 }
 
 enum err client_folder_prepare(struct cli *cli, struct client_folder *folder)
@@ -119,9 +173,13 @@ enum err client_folder_prepare(struct cli *cli, struct client_folder *folder)
     folder->dir = cli_option(cli, "output");
     if (folder->dir != NULL)
         TRY(check_folder(cli, folder->dir));
+    TRY(take_p12_password(cli, folder));
     if (csr == NULL)
         return folder->dir != NULL ? make_key(cli, folder) : ERR_OK;
     TRY(file_read(csr, REQUEST_MAX, &folder->request, &cli->detail));
+    if (folder->p12 != NULL)
+        return err_set(&cli->detail, ERR_ARGUMENT,
+                       "--p12 wants the key, which --csr does not have");
     return folder->request.len != 0 ? ERR_OK : err_set(&cli->detail, ERR_SYNTAX, "%s: empty", csr);
 }
 
@@ -146,15 +204,22 @@ enum err client_folder_write(struct cli *cli, const struct client_folder *folder
     unsigned port = 0;
     if (folder->dir == NULL)
         return ERR_OK;
-    TRY(server_address(cli, answer, host, &port));
+    const char *kind = cli_text(answer, "kind");
+    if (is_kmip(kind))
+        TRY(server_address(cli, answer, host, &port));
     if (realpath(folder->dir, real) == NULL)
         return err_errno(&cli->detail, "%s", folder->dir);
     if (folder->key != NULL)
-        TRY(write_file(cli, real, "client.key", secret_view(folder->key), 0600));
-    TRY(write_file(cli, real, "client.pem", bytes_str(cli_text(answer, "certificate_pem")), 0644));
+        TRY(write_file(cli, real, key_name(kind), secret_view(folder->key), 0600));
+    TRY(write_file(cli, real, cert_name(kind), bytes_str(cli_text(answer, "certificate_pem")),
+                   0644));
     TRY(write_file(cli, real, "ca.pem", bytes_str(cli_text(answer, "ca_pem")), 0644));
-    TRY(write_profile(cli, folder, real, host, port));
-    cli_say(cli, "%scertificate and profile.conf: %s\n", folder->key != NULL ? "key, " : "",
+    if (folder->p12 != NULL)
+        TRY(write_p12(cli, folder, real, answer));
+    if (is_kmip(kind))
+        TRY(write_profile(cli, folder, real, host, port));
+    cli_say(cli, "%s%scertificate%s: %s\n", folder->p12 != NULL ? "client.p12, " : "",
+            folder->key != NULL ? "key, " : "", is_kmip(kind) ? " and profile.conf" : "",
             folder->dir);
     return ERR_OK;
 }

@@ -2,13 +2,15 @@
 
 #include "programs/claviger/cli.h"
 
-/* The folder of a KMIP client: client.key, client.pem, ca.pem, profile.conf. */
+/* The folder of a client: of KMIP client.key, client.pem, ca.pem and profile.conf, of others
+ * key.pem, cert.pem and ca.pem. */
 
 /* The request that goes to the daemon: of --csr, or for a key that is made here and kept aside
  * until client_folder_write. NULL in `ret_request` where neither is wanted. */
 struct client_folder {
     const char *name, *dir; /* `dir` NULL: nothing is written */
     struct secret *key;     /* PEM; NULL: the machine has its own */
+    struct secret *p12;     /* password of the PKCS#12 file; NULL: none is written */
     struct buf request;     /* PEM */
 };
 void client_folder_done(struct client_folder *folder); /* for AUTO */

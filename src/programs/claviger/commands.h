@@ -39,6 +39,14 @@
     COMMAND("client disable", command_client_disable)                                              \
     COMMAND("client enable", command_client_enable)                                                \
     COMMAND("client remove", command_client_remove)                                                \
+    COMMAND("user create", command_user_create)                                                    \
+    COMMAND("user list", command_user_list)                                                        \
+    COMMAND("user role", command_user_role)                                                        \
+    COMMAND("user disable", command_user_disable)                                                  \
+    COMMAND("user enable", command_user_enable)                                                    \
+    COMMAND("user reset", command_user_reset)                                                      \
+    COMMAND("user remove", command_user_remove)                                                    \
+    COMMAND("user password", command_user_password)                                                \
     COMMAND("kmip create", command_kmip_create)                                                    \
     COMMAND("kmip create-pair", command_kmip_create_pair)                                          \
     COMMAND("kmip register", command_kmip_register)                                                \

@@ -46,6 +46,7 @@ int cli_finish(struct cli *cli, enum err err)
     }
     json_decref(cli->answer);
     cli->answer = NULL;
+    cli_log_out(cli);
     net_client_free(cli->client);
     cli->client = NULL;
     return (int)exit_status_of(err);

@@ -30,6 +30,8 @@ static enum err connect_daemon(struct cli *cli)
 {
     if (cli->client != NULL)
         return ERR_OK;
+    if (cli_is_remote(cli))
+        return cli_connect_remote(cli);
     const char *path = options_get(cli->options, "socket");
     if (path == NULL)
         path = getenv("CLAVIGER_SOCKET");
@@ -53,7 +55,7 @@ static enum err transport(struct cli *cli, enum err err)
 {
     if (err == ERR_IO || err == ERR_CLOSED || err == ERR_NOT_FOUND || err == ERR_DENIED)
         cli->detail.code = err = ERR_UNREACHABLE;
-    if (err == ERR_UNREACHABLE)
+    if (err == ERR_UNREACHABLE && !cli_is_remote(cli))
         (void)snprintf(cli->hint, sizeof cli->hint,
                        "--socket PATH or CLAVIGER_SOCKET says where it listens: [daemon] socket of "
                        "its configuration");
