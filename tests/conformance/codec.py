@@ -60,6 +60,8 @@ class Tables:
                         self.enums.setdefault(camel(category), {})[camel(item)] = number
         self.enums["Tag"] = self.tags
         self.enums["MaskGenerator"] = {"MGF1": 1}  # the table misspells it
+        # the table lost a superscript
+        self.enums["SplitKeyMethod"] |= {"PolynomialSharingGF2_16": 2, "PolynomialSharingGF2_8": 4}
         self.enums["PKCS_11Function"] = PKCS11_FUNCTIONS
         self.enums["PKCS_11ReturnCode"] = {"OK": 0}
         self.tag_names = {number: name for name, number in self.tags.items()}

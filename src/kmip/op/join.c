@@ -82,8 +82,8 @@ static enum err find_parts(struct kmip_call *call, struct join *join)
         TRY(add_part(call, uid->bytes, join));
     }
     if (join->count == 0 || join->count < join->split.threshold)
-        return kmip_fail(call, KMIP_REASON_INVALID_FIELD, "too few parts: %zu of %u", join->count,
-                         join->split.threshold);
+        return kmip_fail(call, KMIP_REASON_CRYPTOGRAPHIC_FAILURE, "too few parts: %zu of %u",
+                         join->count, join->split.threshold);
     return ERR_OK;
 }
 

@@ -110,7 +110,7 @@ static void keys_are_split_and_joined(void **state)
 #define JOIN(list) world_text("<ObjectType type=\"Enumeration\" value=\"SymmetricKey\"/>%s", list)
     out = world_must(&w, "JoinSplitKey", JOIN(world_text("%s%s", UID(parts[2]), UID(parts[0]))));
     assert_string_equal(material(&w, world_uid(&w, out)), AES_KEY);
-    world_refused(&w, KMIP_REASON_INVALID_FIELD, "JoinSplitKey", JOIN(UID(parts[0])));
+    world_refused(&w, KMIP_REASON_CRYPTOGRAPHIC_FAILURE, "JoinSplitKey", JOIN(UID(parts[0])));
     world_refused(&w, KMIP_REASON_INVALID_FIELD, "JoinSplitKey",
                   JOIN(world_text("%s%s", UID(parts[0]), UID(parts[0]))));
     world_refused(&w, KMIP_REASON_INVALID_OBJECT_TYPE, "JoinSplitKey",
