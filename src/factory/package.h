@@ -18,7 +18,7 @@
 #define PACKAGE_KEY_SIZE_MAX     ((uint64_t)64 * 1024) /* of files with keys or signatures */
 #define PACKAGE_SPKI_MAX         1100                  /* RSA of 8192 bits */
 #define PACKAGE_XML_MAX          ((size_t)256 * 1024)
-#define PACKAGE_MEMORY           ((size_t)1024 * 1024) /* enough for an arena of one package */
+#define PACKAGE_MEMORY           ((size_t)4 * 1024 * 1024) /* enough for an arena of one package */
 
 #define PACKAGE_XML_NAME "package.xml"
 #define PACKAGE_SIG_NAME "package.xml.sig"
