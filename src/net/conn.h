@@ -75,6 +75,9 @@ struct net_target {
     const char *host; /* name or numeric address, or an absolute path of a Unix socket */
     uint16_t port;
     const char *tls_name; /* what the certificate must say; NULL: `host` */
+    /* Or NULL: SHA-256 of the DER of the one certificate that is taken, if it verifies, whatever
+     * names and uses it is for. */
+    const uint8_t *tls_pin;
 };
 /* Connect without blocking (a name is resolved on a thread of its own, its addresses are tried in
  * turn); ends in on_open or on_close. `target` is copied. */

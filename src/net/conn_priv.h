@@ -38,6 +38,8 @@ struct net_conn {
     SSL *ssl;
     struct net_tls *tls; /* until the handshake began, or for starttls */
     char *tls_name;
+    bool pinned;
+    uint8_t pin[32]; /* net_target.tls_pin */
     struct net_peer_cert *cert;
     struct buf in;  /* the rest of what was read */
     struct buf out; /* from out_at on it is unsent */
@@ -120,5 +122,6 @@ void listener_handshake_over(struct net_listener *listener);
 void listener_conn_gone(struct net_listener *listener, const uint8_t address[16]);
 
 /* tls.c */
-MUST_CHECK enum err tls_ssl_new(struct net_tls *tls, const char *tls_name, SSL **ret_ssl);
+/* `any`: `tls_name` is not looked for in the certificate, nor what it may be used for. */
+MUST_CHECK enum err tls_ssl_new(struct net_tls *tls, const char *tls_name, bool any, SSL **ret_ssl);
 enum err tls_failure(struct err_detail *detail, const char *what);

@@ -78,7 +78,7 @@ enum err conn_tls_begin(struct net_conn *conn)
     if (bio == NULL)
         return ERR_NO_MEMORY;
     SSL *ssl = NULL;
-    enum err err = tls_ssl_new(conn->tls, conn->tls_name, &ssl);
+    enum err err = tls_ssl_new(conn->tls, conn->tls_name, conn->pinned, &ssl);
     if (err != ERR_OK) {
         (void)BIO_free(bio);
         return err;
@@ -118,6 +118,15 @@ static bool resumed_certificate_expired(const SSL *ssl)
     return cert != NULL && X509_cmp_current_time(X509_get0_notAfter(cert)) < 0;
 }
 
+static bool is_pinned(const struct net_conn *conn)
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    const X509 *cert = SSL_get0_peer_certificate(conn->ssl);
+    return cert != NULL && X509_digest(cert, EVP_sha256(), digest, &len) == 1 &&
+           len == sizeof conn->pin && memcmp(digest, conn->pin, len) == 0;
+}
+
 void conn_tls_handshake(struct net_conn *conn)
 {
     ERR_clear_error();
@@ -126,6 +135,11 @@ void conn_tls_handshake(struct net_conn *conn)
     if (done == 1) {
         if (resumed_certificate_expired(conn->ssl)) {
             conn_fail(conn, NET_CLOSE_TLS, ERR_TLS, "the peer's certificate has expired");
+            return;
+        }
+        if (conn->pinned && !is_pinned(conn)) {
+            conn_fail(conn, NET_CLOSE_TLS, ERR_TLS,
+                      "the peer has another certificate than its own");
             return;
         }
         metric_add(&net_metrics.handshakes, 1);

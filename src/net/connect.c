@@ -185,6 +185,9 @@ static enum err start(struct net_conn *conn, const struct net_target *target)
     conn->tls_name = strdup(name);
     if (conn->tls_name == NULL)
         return ERR_NO_MEMORY;
+    conn->pinned = target->tls_pin != NULL;
+    if (conn->pinned)
+        memcpy(conn->pin, target->tls_pin, sizeof conn->pin);
     if (target->host[0] == '/') {
         connect_unix(conn, target->host);
         return ERR_OK;

@@ -268,9 +268,11 @@ bool net_tls_is_server(const struct net_tls *tls)
     return tls->config.server;
 }
 
-static bool set_peer_name(SSL *ssl, const char *name)
+static bool set_peer_name(SSL *ssl, const char *name, bool any)
 {
     X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+    if (any)
+        return SSL_set_purpose(ssl, X509_PURPOSE_ANY) == 1;
     if (X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1)
         return true;
     ERR_clear_error();
@@ -279,7 +281,7 @@ static bool set_peer_name(SSL *ssl, const char *name)
            SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
-enum err tls_ssl_new(struct net_tls *tls, const char *tls_name, SSL **ret_ssl)
+enum err tls_ssl_new(struct net_tls *tls, const char *tls_name, bool any, SSL **ret_ssl)
 {
     (void)pthread_mutex_lock(&tls->lock);
     SSL *ssl = SSL_new(tls->ctx);
@@ -290,7 +292,7 @@ enum err tls_ssl_new(struct net_tls *tls, const char *tls_name, SSL **ret_ssl)
         SSL_set_accept_state(ssl);
     } else {
         SSL_set_connect_state(ssl);
-        if (tls_name != NULL && !set_peer_name(ssl, tls_name)) {
+        if (tls_name != NULL && !set_peer_name(ssl, tls_name, any)) {
             SSL_free(ssl);
             return ERR_ARGUMENT;
         }

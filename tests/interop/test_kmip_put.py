@@ -33,14 +33,14 @@ def leaves(data, found=None):
 
 
 class Ear:
-    """A TLS listener with the server's own certificate, which is for localhost; it wants one of its authority's too."""
+    """A TLS listener with the client's registered certificate, whatever its names; it wants one of its authority's too."""
 
-    def __init__(self, daemon, client):
+    def __init__(self, files, client):
         self.heard = queue.Queue()
         self.peers = []
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=client.files[2])
         context.verify_mode = ssl.CERT_REQUIRED
-        context.load_cert_chain(*server_files(daemon))
+        context.load_cert_chain(*files)
         self.context = context
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -62,7 +62,10 @@ class Ear:
                     self.peers.append(tls.getpeercert())
                     data = b""
                     while len(data) < 8 or len(data) < 8 + int.from_bytes(data[4:8], "big"):
-                        data += tls.recv(65536) or pytest.fail("half a message")
+                        piece = tls.recv(65536)
+                        if not piece:
+                            raise ConnectionError(f"half a message: {data!r}")
+                        data += piece
                     self.heard.put(leaves(data))
             except OSError as failure:
                 self.heard.put(failure)
@@ -93,7 +96,7 @@ def client(daemon):
 
 @pytest.fixture(scope="module")
 def ear(daemon, client):
-    made = Ear(daemon, client)
+    made = Ear(client.files[:2], client)
     daemon.cli("client", "change", "array", "--notify", f"localhost:{made.port}", "--put")
     time.sleep(6)  # a new address counts within seconds
     yield made
@@ -116,6 +119,21 @@ def test_what_replaces_is_put(daemon, client, ear):
     key = client.run("get", after, "--show-key").out.strip()
     assert message[KEY_MATERIAL][0].hex() == key
     assert key not in daemon.log.read_text(errors="replace")
+
+
+def test_nobody_else_is_told(daemon, client, ear):
+    """A certificate of the right authority that names the right host is not the client's."""
+    other = Ear(server_files(daemon), client)
+    daemon.cli("client", "change", "array", "--notify", f"localhost:{other.port}")
+    time.sleep(6)
+    uid = client.uid("create", "aes", "256", "--name", "secret")
+    client.uid("rekey", uid)
+    with pytest.raises(queue.Empty):
+        while True:  # that the connection ends within the handshake may be heard
+            assert not isinstance(other.heard.get(timeout=4), dict)
+    other.listener.close()
+    daemon.cli("client", "change", "array", "--notify", f"localhost:{ear.port}")
+    time.sleep(6)
 
 
 def test_it_is_tried_again(client, ear):

@@ -106,6 +106,9 @@ static enum err store_certified(struct kmip_issue *issue, struct kmip_new *new)
         TRY(kmip_links_add(&links, issue->key.uid, KMIP_LINK_TYPE_CERTIFICATE_LINK, new->object.uid,
                            true));
     TRY(kmip_new_insert(issue->call, new, 1, kmip_links_set, &links));
+    kmip_links_tell(&links);
+    if (issue->key.uid[0] != '\0')
+        kmip_tell_new(issue->call, &issue->key, new->object.uid);
     kmip_put_uid(issue->call, new->object.uid);
     return kmip_out(issue->call)->err;
 }
@@ -245,6 +248,7 @@ static enum err store_renewed(struct kmip_issue *issue, const struct vault_objec
         TRY(kmip_links_add(&links, uid, KMIP_LINK_TYPE_CERTIFICATE_LINK, new->object.uid, true));
     }
     TRY(kmip_new_insert(issue->call, new, 1, kmip_links_set, &links));
+    kmip_links_tell(&links);
     kmip_tell_replaced(issue->call, old, new->object.uid);
     kmip_put_uid(issue->call, new->object.uid);
     return kmip_out(issue->call)->err;

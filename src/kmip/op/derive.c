@@ -178,6 +178,8 @@ static enum err store(struct kmip_call *call, struct derivation *d, struct kmip_
                            new->object.uid, false));
     }
     TRY(kmip_new_insert(call, new, 1, kmip_links_set, &links));
+    kmip_links_tell(&links);
+    kmip_tell_new(call, &d->bases[0], new->object.uid);
     kmip_put_uid(call, new->object.uid);
     return kmip_out(call)->err;
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kmip/op/make.h"
+#include "kmip/op/tell.h"
 
 /* Links that an operation sets on objects that are there already, in the transaction that inserts
  * the new one: pass kmip_links_set as `also` of kmip_new_insert. */
@@ -14,6 +14,7 @@ struct kmip_links {
         uint32_t type;
         const char *target;
         bool replace; /* instead of one of the same type */
+        struct kmip_told *told;
     } links[KMIP_LINKS_SET_MAX];
     size_t count;
     const char *unnamed; /* this object, among those above, loses its Names; NULL: none */
@@ -25,3 +26,5 @@ MUST_CHECK enum err kmip_links_add(struct kmip_links *links, const char *uid, ui
 /* vault_tx_fn; `ctx` is a struct kmip_links. An object that has as many attributes as it may have
  * stays without the link; the other end has its own. */
 MUST_CHECK enum err kmip_links_set(struct vault_tx *tx, void *ctx, struct err_detail *detail);
+/* After the insert: who listens for changes of these objects is told. */
+void kmip_links_tell(const struct kmip_links *links);

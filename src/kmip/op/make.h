@@ -88,8 +88,10 @@ struct kmip_change {
     bool nothing; /* set by fn: nothing to write */
 };
 typedef enum err kmip_change_fn(struct kmip_change *change, void *ctx);
+/* Within another's transaction. `told`, nullable: for kmip_tell_after once that stands. */
+struct kmip_told;
 MUST_CHECK enum err kmip_object_change_in(struct kmip_call *call, struct vault_tx *tx,
                                           struct bytes uid, kmip_change_fn *fn, void *ctx,
-                                          struct err_detail *detail);
+                                          struct kmip_told *told, struct err_detail *detail);
 MUST_CHECK enum err kmip_object_change(struct kmip_call *call, struct bytes uid, kmip_change_fn *fn,
                                        void *ctx);

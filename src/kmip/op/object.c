@@ -275,10 +275,11 @@ static enum err change_told(struct kmip_call *call, struct vault_tx *tx, struct 
 }
 
 enum err kmip_object_change_in(struct kmip_call *call, struct vault_tx *tx, struct bytes uid,
-                               kmip_change_fn *fn, void *ctx, struct err_detail *detail)
+                               kmip_change_fn *fn, void *ctx, struct kmip_told *told,
+                               struct err_detail *detail)
 {
     struct kmip_told untold;
-    return change_told(call, tx, uid, fn, ctx, &untold, detail);
+    return change_told(call, tx, uid, fn, ctx, told != NULL ? told : &untold, detail);
 }
 
 struct change_ctx {

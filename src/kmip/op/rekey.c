@@ -3,6 +3,7 @@
 #include "kmip/op/pair.h"
 #include "kmip/op/placement.h"
 #include "kmip/op/tell.h"
+#include "kmip/server/notify.h"
 
 /* Re-key and Re-key Key Pair (KMIP 1.4, 4.4, 4.5; 2.1, 6.1.46, 6.1.47). */
 
@@ -137,6 +138,7 @@ struct replaced {
     struct kmip_call *call;
     struct {
         const char *old, *new;
+        struct kmip_told told;
     } pairs[2];
     size_t count;
 };
@@ -156,14 +158,23 @@ static enum err replaced_by(struct kmip_change *change, void *ctx)
 
 static enum err mark_replaced(struct vault_tx *tx, void *ctx, struct err_detail *detail)
 {
-    const struct replaced *r = ctx;
+    struct replaced *r = ctx;
     for (size_t i = 0; i < r->count; i++) {
         char new[VAULT_UID_MAX + 1];
         memcpy(new, r->pairs[i].new, sizeof(new));
         TRY(kmip_object_change_in(r->call, tx, bytes_str(r->pairs[i].old), replaced_by, new,
-                                  detail));
+                                  &r->pairs[i].told, detail));
     }
     return ERR_OK;
+}
+
+static void tell_replaced(const struct replaced *r, const struct vault_object *old, size_t i)
+{
+    /* A Put says all that a Notify would. */
+    if (kmip_notify_wants_put(r->call->request->env->notify, old->owner))
+        kmip_tell_replaced(r->call, old, r->pairs[i].new);
+    else
+        kmip_tell_after(r->call, &r->pairs[i].told);
 }
 
 static enum err re_key(struct kmip_call *call, struct kmip_new *new)
@@ -197,7 +208,7 @@ static enum err re_key(struct kmip_call *call, struct kmip_new *new)
     struct replaced replaced = {
         .call = call, .pairs = {{source.object.uid, new->object.uid}}, .count = 1};
     TRY(kmip_new_insert(call, new, 1, mark_replaced, &replaced));
-    kmip_tell_replaced(call, &source.object, new->object.uid);
+    tell_replaced(&replaced, &source.object, 0);
     return ERR_OK;
 }
 
@@ -258,7 +269,7 @@ static enum err re_key_pair(struct kmip_call *call, struct kmip_pair *pair)
     }
     TRY(kmip_new_insert(call, pair->keys, 2, mark_replaced, &replaced));
     for (size_t i = 0; i < 2; i++)
-        kmip_tell_replaced(call, &sources[i].object, pair->keys[i].object.uid);
+        tell_replaced(&replaced, &sources[i].object, i);
     return ERR_OK;
 }
 

@@ -111,18 +111,28 @@ void kmip_tell_after(struct kmip_call *call, const struct kmip_told *told)
         tell_now(request, told);
 }
 
-void kmip_tell_replaced(struct kmip_call *call, const struct vault_object *old, const char *uid)
+static void put(struct kmip_call *call, uint64_t owner, const char *uid, const char *replaced)
 {
     struct kmip_request *request = call->request;
-    struct kmip_untold what = {.put = {.owner = old->owner, .version = request->version}};
-    if (!kmip_notify_wants_put(request->env->notify, old->owner))
+    struct kmip_untold what = {.put = {.owner = owner, .version = request->version}};
+    if (!kmip_notify_wants_put(request->env->notify, owner))
         return;
-    memcpy(what.put.replaced, old->uid, strlen(old->uid) + 1);
+    memcpy(what.put.replaced, replaced, strlen(replaced) + 1);
     memcpy(what.put.uid, uid, strlen(uid) + 1);
     if (request->deferred != NULL)
         tell_later(request, &what);
     else
         kmip_put_start(request->env, &what.put);
+}
+
+void kmip_tell_replaced(struct kmip_call *call, const struct vault_object *old, const char *uid)
+{
+    put(call, old->owner, uid, old->uid);
+}
+
+void kmip_tell_new(struct kmip_call *call, const struct vault_object *source, const char *uid)
+{
+    put(call, source->owner, uid, "");
 }
 
 void kmip_tell_committed(struct kmip_request *request)

@@ -58,8 +58,11 @@ static enum err put_object(struct kmip_call *call, const struct kmip_put *what)
     struct kmip_build *b = kmip_out(call);
     struct kmip_node *root = kmip_tell_message(b, request->version, KMIP_OP_PUT, &call->out);
     (void)kmip_put_text(b, call->out, KMIP_TAG_UNIQUE_IDENTIFIER, what->uid);
-    (void)kmip_put_enum(b, call->out, KMIP_TAG_PUT_FUNCTION, KMIP_PUT_FUNCTION_REPLACE);
-    (void)kmip_put_text(b, call->out, KMIP_TAG_REPLACED_UNIQUE_IDENTIFIER, what->replaced);
+    const bool new = what->replaced[0] == '\0';
+    (void)kmip_put_enum(b, call->out, KMIP_TAG_PUT_FUNCTION,
+                        new ? KMIP_PUT_FUNCTION_NEW : KMIP_PUT_FUNCTION_REPLACE);
+    if (!new)
+        (void)kmip_put_text(b, call->out, KMIP_TAG_REPLACED_UNIQUE_IDENTIFIER, what->replaced);
     TRY(b->err);
     TRY(kmip_value_put(call, &object, &attrs, &as));
     put_attributes(call, &attrs, call->out);

@@ -21,6 +21,7 @@ struct listener {
     char host[256];
     uint16_t port;
     bool put;
+    uint8_t certificate[32]; /* who has to be there */
 };
 
 struct message {
@@ -51,7 +52,10 @@ struct kmip_notify {
 static void add_listener(void *ctx, const struct vault_client *client)
 {
     struct kmip_notify *notify = ctx;
+    static const uint8_t none[32];
     const char *colon = strrchr(client->notify, ':');
+    if (notify->tls != NULL && memcmp(client->certificate, none, sizeof(none)) == 0)
+        return;
     if (colon == NULL || client->disabled != VAULT_NO_DATE || notify->listeners_len == LISTENERS)
         return;
     struct listener *l = &notify->listeners[notify->listeners_len];
@@ -69,6 +73,7 @@ static void add_listener(void *ctx, const struct vault_client *client)
     l->port = (uint16_t)port;
     l->client = client->id;
     l->put = client->put;
+    memcpy(l->certificate, client->certificate, sizeof(l->certificate));
     notify->listeners_len++;
 }
 
@@ -201,7 +206,8 @@ static void start(struct message *m)
         .ctx = m,
         .limits = {.frame_max = ANSWER_MAX, .handshake_ms = TIMEOUT_MS, .idle_ms = TIMEOUT_MS},
         .tls = m->notify->tls};
-    const struct net_target target = {.host = m->to.host, .port = m->to.port};
+    const struct net_target target = {
+        .host = m->to.host, .port = m->to.port, .tls_pin = m->to.certificate};
     struct net_conn *conn = NULL;
     m->active = true;
     if (net_connect(m->notify->loop, &target, &setup, &conn) != ERR_OK)

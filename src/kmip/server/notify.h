@@ -5,9 +5,9 @@
 #include "net/tls.h"
 
 /* Messages from the server to clients that listen (KMIP 1.4, 5; 2.1, 6.2): each over a TLS
- * connection of its own to the client record's `notify` address, whose certificate must name that
- * host. A client that can't be reached is tried NOTIFY_TRIES times, each after twice the
- * time of the one before; nothing is kept across a
+ * connection of its own to the client record's `notify` address, where nobody but the holder of the
+ * record's certificate is told: a client without one is not. A client that can't be reached is
+ * tried NOTIFY_TRIES times, each after twice the time of the one before; nothing is kept across a
  * restart. */
 
 #define NOTIFY_TRIES     3

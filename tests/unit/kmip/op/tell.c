@@ -168,6 +168,67 @@ static void who_listens_is_told(void **state)
     ear_end(&e);
 }
 
+/* A Notify that `uid` has a link of this type to `target`. */
+static void hear_link(struct ear *e, const char *uid, uint32_t type, const char *target)
+{
+    const struct kmip_node *payload = hear(e);
+    assert_true(bytes_equal(kmip_bytes(payload, KMIP_TAG_UNIQUE_IDENTIFIER), bytes_str(uid)));
+    const struct kmip_node *link =
+        kmip_child(kmip_child(payload, KMIP_TAG_ATTRIBUTES), KMIP_TAG_LINK);
+    assert_int_equal(kmip_enum(link, KMIP_TAG_LINK_TYPE, 0), type);
+    const struct kmip_node *to = kmip_child(link, KMIP_TAG_LINKED_OBJECT_IDENTIFIER);
+    assert_true(bytes_equal(to->bytes, bytes_str(target)));
+}
+
+static const char *derive(struct ear *e, const char *base)
+{
+    return world_uid(
+        &e->w,
+        world_must(
+            &e->w, "DeriveKey",
+            world_text(
+                ENUM("ObjectType", "SymmetricKey") "%s" ENUM(
+                    "DerivationMethod",
+                    "HASH") "<DerivationParameters>" PARAMS(ENUM("HashingAlgorithm",
+                                                                 "SHA_256")) "</"
+                                                                             "DerivationParameters>"
+                                                                             "<Attributes>" ENUM(
+                                                                                 "CryptographicAlgo"
+                                                                                 "rithm",
+                                                                                 "AES")
+                                                                                 INT("Cryptographic"
+                                                                                     "Length",
+                                                                                     "128") "</"
+                                                                                            "Attrib"
+                                                                                            "utes>",
+                UID(base))));
+}
+
+/* What is made out of a client's key is new to it, whoever asked; and its key has a link more. */
+static void what_is_derived_is_put(void **state)
+{
+    (void)state;
+    struct ear e;
+    ear_begin(&e);
+    e.w.env.spawn = spawn_later;
+    const char *base = keys_secret(&e.w, "70617373776f7264", MASK("DeriveKey") ACTIVE);
+    const char *uid = derive(&e, base);
+    hear_link(&e, base, KMIP_LINK_TYPE_DERIVED_KEY_LINK, uid);
+    assert_int_equal(spawned_len, 0);
+    const bool yes = true;
+    ear_change(&e, &(struct vault_client_new){.put = &yes});
+    uid = derive(&e, base);
+    hear_link(&e, base, KMIP_LINK_TYPE_DERIVED_KEY_LINK, uid);
+    assert_int_equal(spawned_len, 1);
+    run_spawned(&e);
+    const struct kmip_node *payload = hear_op(&e, KMIP_OP_PUT);
+    assert_true(bytes_equal(kmip_bytes(payload, KMIP_TAG_UNIQUE_IDENTIFIER), bytes_str(uid)));
+    assert_int_equal(kmip_enum(payload, KMIP_TAG_PUT_FUNCTION, 0), KMIP_PUT_FUNCTION_NEW);
+    assert_null(kmip_child(payload, KMIP_TAG_REPLACED_UNIQUE_IDENTIFIER));
+    assert_non_null(kmip_child(payload, KMIP_TAG_SYMMETRIC_KEY));
+    ear_end(&e);
+}
+
 static void what_replaces_is_put(void **state)
 {
     (void)state;
@@ -178,6 +239,7 @@ static void what_replaces_is_put(void **state)
     const char *old = keys_keep(&e.w, world_aes(&e.w, "disk", ""));
     const char *uid = world_uid(&e.w, world_must(&e.w, "ReKey", UID(old)));
     assert_int_equal(spawned_len, 0);
+    hear_link(&e, old, KMIP_LINK_TYPE_REPLACEMENT_OBJECT_LINK, uid);
     const bool yes = true, no = false;
     ear_change(&e, &(struct vault_client_new){.put = &yes});
     const char *next = world_uid(&e.w, world_must(&e.w, "ReKey", UID(uid)));
@@ -245,4 +307,5 @@ static void a_batch_is_told_when_it_stands(void **state)
 }
 
 TEST_MAIN(cmocka_unit_test(who_listens_is_told), cmocka_unit_test(what_replaces_is_put),
+          cmocka_unit_test(what_is_derived_is_put),
           cmocka_unit_test(a_batch_is_told_when_it_stands))
