@@ -25,6 +25,8 @@ struct kmip_gate {
     uint8_t key[KEY_LEN];
     pthread_mutex_t lock; /* guards places */
     struct place places[KMIP_GATE_PLACES];
+    /* From where a name was right. By itself, so that wrong ones, however many, drive none out. */
+    struct place known[KMIP_GATE_PLACES];
 };
 
 enum err kmip_gate_new(struct kmip_tickets *tickets, struct kmip_gate **ret_gate)
@@ -76,8 +78,8 @@ enum err gate_hash(const struct kmip_gate *gate, const struct bytes *parts, size
 }
 
 /* Where it is, or where it may go: the oldest of its set. */
-static struct place *find_place(struct kmip_gate *gate, struct bytes name, struct bytes address,
-                                uint64_t *ret_tag)
+static struct place *find_in(const struct kmip_gate *gate, struct place *places, struct bytes name,
+                             struct bytes address, uint64_t *ret_tag)
 {
     const struct bytes parts[] = {name, address};
     uint8_t hash[32] = {0};
@@ -87,7 +89,7 @@ static struct place *find_place(struct kmip_gate *gate, struct bytes name, struc
     memcpy(&tag, hash, sizeof tag);
     memcpy(&set, hash + sizeof tag, sizeof set);
     tag |= 1;
-    struct place *first = &gate->places[set % (KMIP_GATE_PLACES / WAYS) * WAYS], *oldest = first;
+    struct place *first = &places[set % (KMIP_GATE_PLACES / WAYS) * WAYS], *oldest = first;
     for (unsigned i = 0; i < WAYS; i++) {
         if (first[i].tag == tag) {
             oldest = &first[i];
@@ -98,6 +100,19 @@ static struct place *find_place(struct kmip_gate *gate, struct bytes name, struc
     }
     *ret_tag = tag;
     return oldest;
+}
+
+static struct place *find_place(struct kmip_gate *gate, struct bytes name, struct bytes address,
+                                uint64_t *ret_tag)
+{
+    return find_in(gate, gate->places, name, address, ret_tag);
+}
+
+static bool is_known(struct kmip_gate *gate, struct bytes name, struct bytes address)
+{
+    uint64_t tag = 0;
+    const struct place *place = find_in(gate, gate->known, name, address, &tag);
+    return place != NULL && place->tag == tag;
 }
 
 static bool must_wait(struct kmip_gate *gate, struct bytes name, struct bytes address, int64_t now)
@@ -111,8 +126,9 @@ enum err gate_check(struct kmip_gate *gate, struct bytes name, struct bytes addr
                     struct err_detail *detail)
 {
     (void)pthread_mutex_lock(&gate->lock);
-    bool wait =
-        must_wait(gate, name, address, now) || must_wait(gate, bytes_of(NULL, 0), address, now);
+    const struct bytes any = {0};
+    bool wait = must_wait(gate, name, address, now) || must_wait(gate, any, address, now) ||
+                (must_wait(gate, name, any, now) && !is_known(gate, name, address));
     (void)pthread_mutex_unlock(&gate->lock);
     return wait ? err_set(detail, ERR_UNAUTHENTICATED, "too many wrong ones; it has to wait")
                 : ERR_OK;
@@ -137,22 +153,42 @@ static unsigned count_wrong(struct kmip_gate *gate, struct bytes name, struct by
     return place->wrong;
 }
 
+/* Guesses that are spread over addresses. Short, so that who comes from a new address with the
+ * right password gets through, and never longer. */
+static void slow_name(struct kmip_gate *gate, struct bytes name, int64_t now)
+{
+    uint64_t tag = 0;
+    struct place *place = find_place(gate, name, bytes_of(NULL, 0), &tag);
+    if (place == NULL)
+        return;
+    if (place->tag != tag || now - place->last > FORGET_S)
+        *place = (struct place){.tag = tag};
+    place->wrong++;
+    place->last = now;
+    if (place->wrong >= KMIP_GATE_NAME_TRIES)
+        place->until = now + KMIP_GATE_NAME_WAIT;
+}
+
 int64_t gate_wrong(struct kmip_gate *gate, struct bytes name, struct bytes address, int64_t now)
 {
     (void)pthread_mutex_lock(&gate->lock);
     unsigned wrong = count_wrong(gate, name, address, KMIP_GATE_TRIES, now);
     (void)count_wrong(gate, bytes_of(NULL, 0), address, ADDRESS_TRIES, now);
+    slow_name(gate, name, now);
     (void)pthread_mutex_unlock(&gate->lock);
     int64_t pause = (int64_t)wrong * PAUSE_MS;
     return pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS;
 }
 
-void gate_right(struct kmip_gate *gate, struct bytes name, struct bytes address)
+void gate_right(struct kmip_gate *gate, struct bytes name, struct bytes address, int64_t now)
 {
     uint64_t tag = 0;
     (void)pthread_mutex_lock(&gate->lock);
     struct place *place = find_place(gate, name, address, &tag);
     if (place != NULL && place->tag == tag)
         *place = (struct place){0};
+    place = find_in(gate, gate->known, name, address, &tag);
+    if (place != NULL)
+        *place = (struct place){.tag = tag, .last = now};
     (void)pthread_mutex_unlock(&gate->lock);
 }

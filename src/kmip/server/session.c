@@ -128,7 +128,7 @@ static enum err prove(struct login *login, struct bytes name, const char *verifi
         return refuse(login, name, "wrong name or password");
     /* Many at once all came past the gate before the first was found wrong. */
     TRY(gate_check(session->gate, name, address_of(session), login->now, login->detail));
-    gate_right(session->gate, name, address_of(session));
+    gate_right(session->gate, name, address_of(session), login->now);
     memcpy(session->proof, hash, sizeof hash);
     session->proven = true;
     return ERR_OK;

@@ -6,11 +6,13 @@
  * showed, and which credentials it proved. The gate is what all sessions of the service share: how
  * often somebody was wrong, and the tickets. */
 
-#define KMIP_GATE_TRIES     5 /* wrong passwords of one name from one address, then it waits */
-#define KMIP_GATE_WAIT      4 /* seconds; doubles with each further wrong one */
-#define KMIP_GATE_WAIT_MAX  60
-#define KMIP_GATE_PLACES    4096 /* names and addresses remembered; the oldest go first */
-#define KMIP_CREDENTIAL_MAX 1024 /* bytes of a password */
+#define KMIP_GATE_TRIES      5  /* wrong passwords of one name from one address, then it waits */
+#define KMIP_GATE_NAME_TRIES 30 /* of one name from all addresses; then strangers wait... */
+#define KMIP_GATE_NAME_WAIT  2  /* ...these seconds after each wrong one */
+#define KMIP_GATE_WAIT       4  /* seconds; doubles with each further wrong one */
+#define KMIP_GATE_WAIT_MAX   60
+#define KMIP_GATE_PLACES     4096 /* names and addresses remembered; the oldest go first */
+#define KMIP_CREDENTIAL_MAX  1024 /* bytes of a password */
 
 struct kmip_tickets; /* kmip/op/tickets.h */
 

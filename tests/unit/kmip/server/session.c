@@ -246,8 +246,34 @@ static void who_guesses_has_to_wait(void **state)
     /* by now the address itself waits, whatever the name */
     assert_err(gate_check(gate, bytes_str("db"), address, now, NULL), ERR_UNAUTHENTICATED);
     assert_ok(gate_check(gate, name, address, now + KMIP_GATE_WAIT_MAX, NULL));
-    gate_right(gate, name, address);
+    gate_right(gate, name, address, now);
     assert_ok(gate_check(gate, name, bytes_str("192.0.2.3"), now, NULL));
+}
+
+/* From ever new addresses: strangers wait a little, where the name was right before nobody does. */
+static void guesses_from_everywhere_are_slowed_down(void **state)
+{
+    (void)state;
+    const struct bytes name = bytes_str("fred"), home = bytes_str("192.0.2.1");
+    const struct bytes stranger = bytes_str("203.0.113.9");
+    const int64_t now = 1000;
+    gate_right(gate, name, home, now);
+    for (int i = 0; i < KMIP_GATE_NAME_TRIES; i++) {
+        char address[32];
+        (void)snprintf(address, sizeof address, "198.51.100.%d", i);
+        assert_ok(gate_check(gate, name, stranger, now, NULL));
+        (void)gate_wrong(gate, name, bytes_str(address), now);
+    }
+    assert_err(gate_check(gate, name, stranger, now, NULL), ERR_UNAUTHENTICATED);
+    assert_ok(gate_check(gate, name, home, now, NULL));
+    assert_ok(gate_check(gate, bytes_str("db"), stranger, now, NULL));
+    /* who has the right one gets through, and is none from then on */
+    assert_ok(gate_check(gate, name, stranger, now + KMIP_GATE_NAME_WAIT, NULL));
+    gate_right(gate, name, stranger, now + KMIP_GATE_NAME_WAIT);
+    (void)gate_wrong(gate, name, bytes_str("198.51.100.77"), now + KMIP_GATE_NAME_WAIT);
+    assert_ok(gate_check(gate, name, stranger, now + KMIP_GATE_NAME_WAIT, NULL));
+    assert_err(gate_check(gate, name, bytes_str("203.0.113.10"), now + KMIP_GATE_NAME_WAIT, NULL),
+               ERR_UNAUTHENTICATED);
 }
 
 static void a_full_gate_forgets_the_oldest(void **state)
@@ -267,4 +293,4 @@ TEST_MAIN(CASE(a_certificate_is_its_client), CASE(a_password_is_verified_once_fo
           CASE(what_proves_nothing_is_refused_whatever_the_certificate),
           CASE(all_credentials_of_a_message_hold_and_name_one), CASE(a_device_is_its_serial_number),
           CASE(a_ticket_is_who_logged_in), CASE(who_guesses_has_to_wait),
-          CASE(a_full_gate_forgets_the_oldest))
+          CASE(guesses_from_everywhere_are_slowed_down), CASE(a_full_gate_forgets_the_oldest))
