@@ -3,6 +3,7 @@
 #include "kmip/op/flags.h"
 #include "kmip/op/make.h"
 #include "kmip/op/ops.h"
+#include "kmip/op/placement.h"
 
 /* Add, Modify, Delete, Set and Adjust Attribute (KMIP 1.4, 4.14
  * to 4.16; 2.1, 6.1.2, 6.1.31, 6.1.12, 6.1.51, 6.1.3). 1.x names an instance by Attribute
@@ -348,6 +349,8 @@ static enum err edit_object(struct kmip_change *change, void *ctx)
     struct edit *e = ctx;
     if (change->object->archived)
         return kmip_fail(change->call, KMIP_REASON_OBJECT_ARCHIVED, "the object is archived");
+    if (kmip_is_placement(&e->ref))
+        return read_only(change->call);
     switch (e->verb) {
     case ADD: TRY(add(change, e)); break;
     case MODIFY: TRY(modify(change, e)); break;

@@ -7,14 +7,31 @@
 
 #define NOWHERE 99 /* a word that names no placement */
 
+static const struct {
+    const char *vendor, *name;
+} names[] = {{"claviger", "placement"}, {"x", "claviger-placement"}};
+
+bool kmip_is_placement(const struct kmip_attr_ref *ref)
+{
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (ref->tag == KMIP_ATTR_CUSTOM && bytes_equal(ref->vendor, bytes_str(names[i].vendor)) &&
+            bytes_equal(ref->name, bytes_str(names[i].name)))
+            return true;
+    return false;
+}
+
+bool kmip_works_in_token(uint32_t operation)
+{
+    return operation != KMIP_OP_DERIVE_KEY && operation != KMIP_OP_CREATE_SPLIT_KEY &&
+           operation != KMIP_OP_JOIN_SPLIT_KEY;
+}
+
 static uint32_t by_attribute(const struct kmip_attrs *attrs)
 {
-    const struct kmip_attr_ref names[] = {
-        {KMIP_ATTR_CUSTOM, bytes_str("claviger"), bytes_str("placement")},
-        {KMIP_ATTR_CUSTOM, bytes_str("x"), bytes_str("claviger-placement")},
-    };
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        const struct kmip_attr *a = kmip_attr_find_ref(attrs, &names[i]);
+        const struct kmip_attr_ref ref = {KMIP_ATTR_CUSTOM, bytes_str(names[i].vendor),
+                                          bytes_str(names[i].name)};
+        const struct kmip_attr *a = kmip_attr_find_ref(attrs, &ref);
         if (a == NULL)
             continue;
         if (a->value->type != KMIP_TEXT_STRING)

@@ -8,6 +8,10 @@
  * Protection Storage Unavailable where it can't be there. */
 MUST_CHECK enum err kmip_place(struct kmip_call *call, struct kmip_new *new,
                                const struct kmip_node *masks);
+/* The attribute says where the key was made: it is read-only from then on. */
+bool kmip_is_placement(const struct kmip_attr_ref *ref);
+/* This operation works with keys that are in the token. */
+bool kmip_works_in_token(uint32_t operation);
 /* Why the keeper did not make a key, as Result Reason: Cryptographic Failure for a length or
  * algorithm that is none, Feature Not Supported for what the token can't. */
 MUST_CHECK enum err kmip_made_error(struct kmip_call *call, enum err err);

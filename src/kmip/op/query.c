@@ -2,6 +2,7 @@
 #include "kmip/op/defaults.h"
 #include "kmip/op/make.h"
 #include "kmip/op/ops.h"
+#include "kmip/op/placement.h"
 #include "kmip/op/table.h"
 #include "kmip/server/config.h"
 
@@ -11,10 +12,14 @@
 static void put_operations(struct kmip_call *call)
 {
     const struct kmip_config *config = call->request->env->config;
+    const struct vault_client *client = call->request->client;
+    /* what its keys can't do is not told, though one it asks to have in the store could */
+    const bool token = client != NULL && client->placement == VAULT_IN_TOKEN;
     for (size_t i = 0; kmip_op_at(i) != NULL; i++) {
         const struct kmip_op_row *row = kmip_op_at(i);
         if (call->request->version >= row->since &&
-            (config->hidden_operations >> row->operation & 1) == 0)
+            (config->hidden_operations >> row->operation & 1) == 0 &&
+            (!token || kmip_works_in_token(row->operation)))
             kmip_put_enum(kmip_out(call), call->out, KMIP_TAG_OPERATION, row->operation);
     }
 }

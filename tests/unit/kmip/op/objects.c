@@ -259,6 +259,51 @@ static void a_replacement_takes_the_name(void **state)
                              UID(new)));
 }
 
+static bool is_listed(const struct kmip_node *answer, uint32_t operation)
+{
+    const struct kmip_node *n = kmip_child(answer, KMIP_TAG_OPERATION);
+    while (n != NULL && n->num != operation)
+        n = kmip_again(n);
+    return n != NULL;
+}
+
+/* Where the key was made is no matter of what an attribute says later. */
+static void the_placement_stays(void **state)
+{
+    (void)state;
+#define PLACEMENT(value)                                                                           \
+    "<Attribute><VendorIdentification type=\"TextString\" value=\"x\"/><AttributeName "            \
+    "type=\"TextString\" value=\"claviger-placement\"/><AttributeValue type=\"TextString\" "       \
+    "value=\"" value "\"/></Attribute>"
+    const char *uid = world_aes(&world, "k", PLACEMENT("vault"));
+    world_refused(&world, KMIP_REASON_ATTRIBUTE_READ_ONLY, "ModifyAttribute",
+                  world_text("%s<NewAttribute>" PLACEMENT("token") "</NewAttribute>", UID(uid)));
+    world_refused(&world, KMIP_REASON_READ_ONLY_ATTRIBUTE, "SetAttribute",
+                  world_text("%s<NewAttribute>" PLACEMENT("token") "</NewAttribute>", UID(uid)));
+    world_refused(
+        &world, KMIP_REASON_ATTRIBUTE_READ_ONLY, "DeleteAttribute",
+        world_text("%s<CurrentAttribute>" PLACEMENT("vault") "</CurrentAttribute>", UID(uid)));
+    const char *other = world_aes(&world, "other", "");
+    world_refused(&world, KMIP_REASON_READ_ONLY_ATTRIBUTE, "AddAttribute",
+                  world_text("%s<NewAttribute>" PLACEMENT("token") "</NewAttribute>", UID(other)));
+}
+
+static void query_says_what_a_tokens_keys_can_do(void **state)
+{
+    (void)state;
+    static const char ask[] = "<QueryFunction type=\"Enumeration\" value=\"QueryOperations\"/>";
+    const struct kmip_node *answer = world_must(&world, "Query", ask);
+    assert_true(is_listed(answer, KMIP_OP_DERIVE_KEY));
+    assert_true(is_listed(answer, KMIP_OP_CREATE_SPLIT_KEY));
+    world.clients[0].placement = VAULT_IN_TOKEN;
+    answer = world_must(&world, "Query", ask);
+    assert_true(is_listed(answer, KMIP_OP_ENCRYPT));
+    assert_false(is_listed(answer, KMIP_OP_DERIVE_KEY));
+    assert_false(is_listed(answer, KMIP_OP_CREATE_SPLIT_KEY));
+    assert_false(is_listed(answer, KMIP_OP_JOIN_SPLIT_KEY));
+    world.clients[0].placement = VAULT_IN_STORE;
+}
+
 static void export_and_import(void **state)
 {
     (void)state;
@@ -489,6 +534,7 @@ TEST_MAIN(CASE(fresh_until_it_is_given_out), CASE(lifecycle),
           CASE(what_is_registered_is_given_back), CASE(what_is_no_key_is_refused),
           CASE(secrets_and_opaque_objects), CASE(a_certificate_says_who_it_is),
           CASE(a_pair_knows_its_other_half), CASE(a_replacement_takes_the_name),
+          CASE(the_placement_stays), CASE(query_says_what_a_tokens_keys_can_do),
           CASE(export_and_import), CASE(templates_defaults_and_constraints),
           CASE(leases_limits_and_checks), CASE(what_lies_in_the_archive_is_left_alone),
           CASE(a_key_value_brings_no_more_than_a_client_may_set), CASE(limits_begin_full),
