@@ -227,6 +227,9 @@ enum err client_row_remove(struct store_conn *conn, void *ctx, struct err_detail
     const struct client_work *work = ctx;
     uint64_t id;
     TRY(find_id(conn, work->name, &id, detail));
+    /* Once more, now that nothing can come in between. It was asked before, so that a client that
+     * still has objects does not cost the writer a look at all of them. */
+    TRY(client_owns_nothing_in(conn, id, detail));
     TRY(leave_groups(conn, id, detail));
     AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
     TRY(store_prepare(conn, "DELETE FROM client WHERE id = ?", &stmt, detail));

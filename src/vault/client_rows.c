@@ -200,15 +200,11 @@ enum err client_table_read(struct store *store, struct client_table **ret_table,
     return err;
 }
 
-enum err client_owns_nothing(struct store *store, uint64_t id, struct err_detail *detail)
+enum err client_owns_nothing_in(struct store_conn *conn, uint64_t id, struct err_detail *detail)
 {
-    AUTO(store_reader_closep) struct store_reader *reader = NULL;
-    TRY(store_reader_open(store, STORE_READER_SCAN, &reader, detail));
-    TRY(store_reader_begin(reader, detail));
     AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
     TRY(store_prepare(
-        store_reader_conn(reader),
-        "SELECT uid FROM object WHERE owner = ? AND state <> ? AND state <> ? LIMIT 1", &stmt,
+        conn, "SELECT uid FROM object WHERE owner = ? AND state <> ? AND state <> ? LIMIT 1", &stmt,
         detail));
     store_bind_u64(stmt, 1, id);
     store_bind_i64(stmt, 2, VAULT_DESTROYED);
@@ -219,4 +215,14 @@ enum err client_owns_nothing(struct store *store, uint64_t id, struct err_detail
                       "it owns objects, %s among them: destroy them, or disable the client",
                       store_column_text(stmt, 0));
     return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+enum err client_owns_nothing(struct store *store, uint64_t id, struct err_detail *detail)
+{
+    AUTO(store_reader_closep) struct store_reader *reader = NULL;
+    TRY(store_reader_open(store, STORE_READER_SCAN, &reader, detail));
+    TRY(store_reader_begin(reader, detail));
+    const enum err err = client_owns_nothing_in(store_reader_conn(reader), id, detail);
+    store_reader_end(reader);
+    return err;
 }

@@ -41,5 +41,7 @@ struct client_work {
 };
 store_fn client_row_insert, client_row_change, client_row_disable, client_row_remove;
 /* ERR_STATE where an object that is not destroyed belongs to it. Reads them all. */
+MUST_CHECK enum err client_owns_nothing_in(struct store_conn *conn, uint64_t id,
+                                           struct err_detail *detail);
 MUST_CHECK enum err client_owns_nothing(struct store *store, uint64_t id,
                                         struct err_detail *detail);

@@ -77,6 +77,25 @@ static enum err put_head(struct buf *to, const struct kmip_log_config *config,
     return buf_printf(to, "%s\n", xml ? " -->" : "");
 }
 
+/* In XML within a comment, which "--" would end: a blank goes between the two. */
+static enum err put_headers(struct buf *to, struct bytes headers, bool xml)
+{
+    if (headers.len == 0)
+        return ERR_OK;
+    if (!xml)
+        return buf_append(to, headers);
+    TRY(buf_append(to, bytes_str("<!--\n")));
+    for (size_t i = 0; i < headers.len; i++) {
+        const uint8_t c = headers.data[i];
+        /* XML 1.0, 2.2: no other control characters, escaped or not */
+        const bool can = c >= 0x20 || c == '\n' || c == '\r' || c == '\t';
+        TRY(buf_append(to, can ? bytes_of(&c, 1) : bytes_str("?")));
+        if (c == '-' && i + 1 < headers.len && headers.data[i + 1] == '-')
+            TRY(buf_append(to, bytes_str(" ")));
+    }
+    return buf_append(to, bytes_str("-->\n"));
+}
+
 static enum err put_entry(struct kmip_log *log, const struct kmip_log_config *config,
                           const struct entry *e)
 {
@@ -84,9 +103,7 @@ static enum err put_entry(struct kmip_log *log, const struct kmip_log_config *co
     if (config->level != KMIP_LOG_MESSAGES)
         return ERR_OK;
     bool xml = config->format == KMIP_XML;
-    if (e->headers_len != 0)
-        TRY(buf_printf(&log->text, "%s%.*s%s", xml ? "<!--\n" : "", (int)e->headers_len,
-                       (const char *)e->bytes, xml ? "-->\n" : ""));
+    TRY(put_headers(&log->text, bytes_of(e->bytes, e->headers_len), xml));
     if (e->len == 0)
         return ERR_OK;
     return kmip_log_dump(e->format, bytes_of(e->bytes + e->headers_len, e->len), config->format,

@@ -74,15 +74,31 @@ static void nap_and_run(void *arg)
     free(spawned);
 }
 
-/* Where all fibers are in use it is tried again: it was promised. */
+/* It was promised: where all fibers are in use it is tried again when the loop has been to sleep,
+ * not in the next turn of a loop that would never sleep. */
 static void run_spawned(void *arg)
 {
     struct spawned *spawned = arg;
     struct kmip_loop *loop = spawned->loop;
-    if (net_fibers_start(loop->fibers, nap_and_run, spawned) == ERR_OK)
+    if (loop->spawned_first == NULL &&
+        net_fibers_start(loop->fibers, nap_and_run, spawned) == ERR_OK)
         return;
-    spawned->post = (struct net_post){NULL, run_spawned, spawned};
-    net_loop_post_item(loop->net, &spawned->post);
+    spawned->post.next = NULL;
+    *(loop->spawned_first == NULL ? &loop->spawned_first : &loop->spawned_last->next) =
+        &spawned->post;
+    loop->spawned_last = &spawned->post;
+}
+
+/* In the order they were asked for. */
+static void start_spawned(struct kmip_loop *loop)
+{
+    while (loop->spawned_first != NULL) {
+        struct net_post *post = loop->spawned_first;
+        struct net_post *next = post->next;
+        if (net_fibers_start(loop->fibers, nap_and_run, post->arg) != ERR_OK)
+            return;
+        loop->spawned_first = next;
+    }
 }
 
 static enum err op_spawn(struct kmip_env *env, unsigned delay_ms, void (*run)(void *arg), void *arg)
@@ -124,6 +140,7 @@ static void on_keeper(void *ctx, unsigned ready)
 static void on_iteration(void *ctx)
 {
     struct kmip_loop *loop = ctx;
+    start_spawned(loop);
     kmip_jobs_go_on(loop);
     stop_reading(loop);
     if (loop->watching != 0) {
@@ -226,7 +243,14 @@ static void settle(struct kmip_loop *loop)
     (void)shutdown(keeper_client_fd(loop->env.keeper), SHUT_RDWR);
     if (keeper_client_receive(loop->env.keeper) == ERR_OK)
         log_debug("kmip: the keeper had still to say something");
-    if (loop->fibers != NULL && !net_fibers_settle(loop->fibers, SETTLE_MS))
+    if (loop->fibers == NULL)
+        return;
+    bool settled = net_fibers_settle(loop->fibers, SETTLE_MS);
+    while (settled && loop->spawned_first != NULL) {
+        start_spawned(loop);
+        settled = net_fibers_settle(loop->fibers, SETTLE_MS);
+    }
+    if (!settled)
         log_error("kmip: %u requests did not end", net_fibers_active(loop->fibers));
 }
 

@@ -72,6 +72,7 @@ struct kmip_loop {
     unsigned spare_len;
     struct kmip_job *waiting, **waiting_tail; /* for a fiber */
     struct kmip_nap *naps;
+    struct net_post *spawned_first, *spawned_last; /* for a fiber, before those of `waiting` */
     bool stopping;
     uint64_t log_second;
     unsigned logged;
