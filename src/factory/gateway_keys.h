@@ -25,9 +25,12 @@ MUST_CHECK enum err factory_gateway_keys_open(struct factory *factory,
 
 #define FACTORY_KCV 8
 
-/* `recipient`: PEM of an RSA key that the station made for this. Appends the CMS to `cms`. */
-MUST_CHECK enum err
-factory_gateway_keys_give(struct factory *factory, const struct fleet_call *call,
-                          const struct factory_gateway_keys *keys, struct bytes recipient,
-                          struct buf *cms, uint8_t ret_gateway_kcv[FACTORY_KCV],
-                          uint8_t ret_cdld_kcv[FACTORY_KCV], struct err_detail *detail);
+/* `recipient`: PEM of an RSA key that the station made for this. Appends the CMS to `cms`. The
+ * record names the configuration, and the station by the call's actor. */
+MUST_CHECK enum err factory_gateway_keys_give(struct factory *factory,
+                                              const struct fleet_call *call,
+                                              const struct factory_gateway_keys *keys,
+                                              uint64_t config_id, struct bytes recipient,
+                                              struct buf *cms, uint8_t ret_gateway_kcv[FACTORY_KCV],
+                                              uint8_t ret_cdld_kcv[FACTORY_KCV],
+                                              struct err_detail *detail);

@@ -59,5 +59,6 @@ size_t keeper_client_outstanding(const struct keeper_client *client);
 
 /* Every other verb blocks: a thread, or in a fiber (base/fiber.h) that fiber alone. */
 #include "keeper/client_keys.h"
+#include "keeper/client_line.h"
 #include "keeper/client_files.h"
 #include "keeper/client_objects.h"

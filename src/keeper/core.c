@@ -57,6 +57,8 @@ static const struct {
     [KEEPER_OBJECT_DESTROY] = {verb_object_destroy, AUDIT_OBJECT_DESTROY, 0},
     [KEEPER_RANDOM] = {verb_random, 0, 0},
     [KEEPER_RANDOM_SEED] = {verb_random_seed, AUDIT_RANDOM_SEED, 0},
+    [KEEPER_LINE_KEYS] = {verb_line_keys, AUDIT_RELEASE, 0},
+    [KEEPER_DEVICES] = {verb_devices, AUDIT_SEAL, KEEPER_DEVICES_MAX},
     [KEEPER_OBJECT_DERIVE] = {verb_object_derive, AUDIT_OBJECT_DERIVE, 0},
     [KEEPER_OBJECT_WRAP] = {verb_object_wrap, AUDIT_OBJECT_WRAP, 0},
     [KEEPER_OBJECT_UNWRAP] = {verb_object_unwrap, AUDIT_OBJECT_UNWRAP, 0},

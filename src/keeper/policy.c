@@ -17,6 +17,7 @@ static const unsigned tables[KEEPER_PURPOSES] = {
     [KEEPER_KMIP_RELEASE] = TABLE(KEEPER_OBJECT),
     [KEEPER_KMIP_USE] = TABLE(KEEPER_OBJECT),
     [KEEPER_KMIP_CREATE] = TABLE(KEEPER_OBJECT),
+    [KEEPER_EXPORT_LINE] = TABLE(KEEPER_GATEWAY) | TABLE(KEEPER_CDLD),
 };
 
 struct keeper_policy keeper_policy_default(void)
@@ -32,6 +33,7 @@ struct keeper_policy keeper_policy_default(void)
                                       [KEEPER_KMIP_RELEASE] = {200000, 1000000},
                                       [KEEPER_KMIP_USE] = {500000, 1000000},
                                       [KEEPER_KMIP_CREATE] = {100000, 1000000},
+                                      [KEEPER_EXPORT_LINE] = {1000, 2000},
                                   }};
 }
 

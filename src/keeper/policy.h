@@ -26,7 +26,8 @@ struct keeper_policy {
  * | mac            | 100     | 1,000   | sessions; what tells a right secret from a wrong one
  * | kmip-release   | 200,000 | 1,000,000 | Get, Export; wrapped too
  * | kmip-use       | 500,000 | 1,000,000 | operations, pieces of a stream each
- * | kmip-create    | 100,000 | 1,000,000 | made, registered, derived */
+ * | kmip-create    | 100,000 | 1,000,000 | made, registered, derived
+ * | export-line    | 1,000   | 2,000   | two keys a run of a station; 0 forbids it */
 struct keeper_policy keeper_policy_default(void);
 
 /* The policy at work. One thread. */

@@ -25,6 +25,7 @@ static const char *const purposes[KEEPER_PURPOSES] = {
     [KEEPER_KMIP_RELEASE] = "kmip-release",
     [KEEPER_KMIP_USE] = "kmip-use",
     [KEEPER_KMIP_CREATE] = "kmip-create",
+    [KEEPER_EXPORT_LINE] = "export-line",
 };
 
 size_t keeper_key_size(uint8_t table)

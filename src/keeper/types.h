@@ -43,6 +43,7 @@ enum keeper_purpose {
     KEEPER_KMIP_RELEASE,   /* in clear, or wrapped, to a client: OBJECT */
     KEEPER_KMIP_USE,       /* in the keeper for a client: OBJECT */
     KEEPER_KMIP_CREATE,    /* made or registered for a client: OBJECT */
+    KEEPER_EXPORT_LINE,    /* CMS to a station of a factory's line: GATEWAY, CDLD of packages */
     KEEPER_PURPOSES
 };
 const char *keeper_purpose_name(uint8_t purpose); /* "diameter"...; "unknown" */
@@ -92,6 +93,7 @@ enum keeper_object_flag {
 #define KEEPER_EXPORT_MAX       800   /* rows of an export session */
 #define KEEPER_IMPORT_CHUNK_MAX 30000 /* bytes of ciphertext */
 #define KEEPER_MAC_CHUNK_MAX    60000 /* bytes */
+#define KEEPER_DEVICES_MAX      1000  /* rows of DEVICES, as far as the message has room */
 #define KEEPER_GWFILE_MAX       4096  /* bytes of a gateway key file */
 #define KEEPER_BUNDLE_MAX       256   /* requests in a bundle */
 #define KEEPER_RANDOM_MAX       32768 /* bytes, given or taken */

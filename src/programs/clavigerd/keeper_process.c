@@ -15,7 +15,7 @@
 
 #define SEGMENTS_WAIT_MS 30000 /* a spare of a gigabyte takes a while to be written */
 #define STOP_WAIT_MS     3000
-#define TOKEN_THREADS    3
+#define TOKEN_THREADS    3 /* at least; else one for each core */
 #define KEK_FILE_MAX     ((size_t)64)
 
 struct keeper {
@@ -84,6 +84,7 @@ static struct keeper_policy policy_of(const struct settings *settings)
     policy.rates[KEEPER_KMIP_RELEASE].rate = settings->keeper.kmip_release_rate;
     policy.rates[KEEPER_KMIP_USE].rate = settings->keeper.kmip_use_rate;
     policy.rates[KEEPER_KMIP_CREATE].rate = settings->keeper.kmip_create_rate;
+    policy.rates[KEEPER_EXPORT_LINE].rate = settings->keeper.line_rate;
     return policy;
 }
 
@@ -96,6 +97,15 @@ static enum err close_sandbox(const struct settings *s, struct err_detail *detai
         .lock_memory = true,
         .required = s->keeper.sandbox == SETTINGS_KEEPER_SANDBOX_REQUIRED};
     return keeper_sandbox_enter(&sandbox, detail);
+}
+
+/* What works with the token: as many as can do so at a time. */
+static unsigned token_threads(const struct settings *settings)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned threads = cores > TOKEN_THREADS ? (unsigned)cores : TOKEN_THREADS;
+    unsigned sessions = (unsigned)settings->token.sessions;
+    return threads > sessions && sessions > TOKEN_THREADS ? sessions : threads;
 }
 
 static enum err run(const struct keeper_process *config, struct keeper *k,
@@ -113,7 +123,7 @@ static enum err run(const struct keeper_process *config, struct keeper *k,
                                                 .audit = k->audit,
                                                 .buffered =
                                                     s->audit.reads == SETTINGS_AUDIT_READS_BUFFERED,
-                                                .workers = TOKEN_THREADS};
+                                                .workers = token_threads(s)};
     /* Landlock confines the calling thread and those it starts: so before any other */
     TRY(close_sandbox(s, detail));
     TRY(keeper_server_new(&server, &k->server, detail));

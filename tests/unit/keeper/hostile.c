@@ -153,7 +153,7 @@ static struct writer sample(struct talk *talk, uint8_t verb, const struct rig_ke
     static const uint8_t zeros[64];
     bool rows = verb == KEEPER_GENERATE_NODES || verb == KEEPER_RELEASE || verb == KEEPER_RESEAL ||
                 verb == KEEPER_EXPORT_NODES || verb == KEEPER_OBJECT_RESEAL ||
-                verb == KEEPER_OBJECT_SPLIT || verb == KEEPER_OBJECT_JOIN;
+                verb == KEEPER_OBJECT_SPLIT || verb == KEEPER_OBJECT_JOIN || verb == KEEPER_DEVICES;
     bool session =
         verb == KEEPER_MAC_UPDATE || verb == KEEPER_MAC_END || verb == KEEPER_MAC_VERIFY ||
         verb == KEEPER_EXPORT_HEAD || verb == KEEPER_EXPORT_NODES || verb == KEEPER_EXPORT_END ||
@@ -287,6 +287,26 @@ static struct writer sample(struct talk *talk, uint8_t verb, const struct rig_ke
     case KEEPER_SIGN_CERTIFICATE:
         writer_bytes16(&w, bytes_str("what"));
         writer_bytes(&w, bytes_of(zeros, 32));
+        break;
+    case KEEPER_LINE_KEYS:
+        writer_u32(&w, RIG_DOMAIN);
+        for (unsigned i = 0; i < 2; i++) {
+            writer_u32(&w, 1);
+            writer_u32(&w, 1);
+            message_put_sealed(&w, sealed);
+        }
+        writer_bytes16(&w, BYTES(zeros));
+        writer_bytes16(&w, bytes_str("config 0x1"));
+        break;
+    case KEEPER_DEVICES:
+        writer_u32(&w, RIG_DOMAIN);
+        writer_u32(&w, 1);
+        writer_u16(&w, 256);
+        for (uint64_t id = 5; id < 7; id++) {
+            writer_u64(&w, id);
+            for (unsigned i = 0; i < 8 + 256; i += 8)
+                writer_bytes(&w, bytes_of(zeros, 8));
+        }
         break;
     case KEEPER_PUBLIC: writer_u8(&w, KEEPER_KEY_CA); break;
     case KEEPER_NOTE:
