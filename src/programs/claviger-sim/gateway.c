@@ -8,7 +8,9 @@
 #include "base/file.h"
 #include "base/hex.h"
 #include "kmc/claviger-kmc.h"
+#include "line/gateway_message.h"
 #include "net/listener.h"
+#include "programs/claviger-sim/node_status.h"
 #include "programs/claviger-sim/protocol.h"
 #include "programs/claviger-sim/sim.h"
 
@@ -25,6 +27,7 @@ struct gateway {
     struct net_timer *flush;
     unsigned long joins_max, joins; /* 0: no end */
     bool json, quiet;
+    struct node_statuses statuses;
     struct ckmc_key last; /* what is to be said of the key of the conversation that ends; wiped */
 };
 
@@ -64,6 +67,8 @@ static const char *outcome_text(enum join_outcome outcome)
 static void ended(struct gateway *gateway, uint64_t node, enum join_outcome outcome)
 {
     bool joined = outcome == JOIN_JOINED;
+    if (outcome != JOIN_GOES_ON && outcome != JOIN_NO_KEYS)
+        node_statuses_note(&gateway->statuses, node, joined);
     struct sim_result result = {.node = node,
                                 .joined = joined,
                                 .text = outcome_text(outcome),
@@ -99,7 +104,14 @@ static void on_frame(struct net_conn *conn, void *ctx, struct bytes frame)
     enum join_outcome outcome = JOIN_VIOLATION;
     if (gateway->joins_max != 0 && gateway->joins >= gateway->joins_max)
         return;
-    enum err err = join_gateway_frame(&visitor->side, frame, key_of, gateway, &w, &outcome);
+    enum err err = ERR_OK;
+    if (gateway_frame_type(frame) >= GATEWAY_FIRST) {
+        outcome = JOIN_GOES_ON;
+        if (node_statuses_answer(&gateway->statuses, frame, &w) != ERR_OK)
+            outcome = JOIN_VIOLATION;
+    } else {
+        err = join_gateway_frame(&visitor->side, frame, key_of, gateway, &w, &outcome);
+    }
     if (err == ERR_OK && w.len != 0)
         err = net_conn_write(conn, writer_view(&w));
     if (err != ERR_OK || outcome == JOIN_VIOLATION) {
@@ -287,5 +299,6 @@ enum exit_status sim_gateway(const struct options *options)
     net_watch_free(gateway.signals);
     net_loop_freep(&gateway.loop);
     ckmc_close(gateway.kmc);
+    node_statuses_done(&gateway.statuses);
     return exit_status;
 }

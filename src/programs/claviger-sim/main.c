@@ -59,5 +59,7 @@ int main(int argc, char **argv)
     (void)setvbuf(stdout, NULL, _IOLBF, 8192);
     if (strcmp(options.command->name, "gateway") == 0)
         return (int)sim_gateway(&options);
+    if (strcmp(options.command->name, "node") == 0)
+        return (int)sim_node(&options);
     return (int)sim_join(&options);
 }

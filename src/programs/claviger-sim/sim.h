@@ -8,6 +8,7 @@
 /* One function a subcommand; what each does is in data/commands.toml. */
 enum exit_status sim_gateway(const struct options *options);
 enum exit_status sim_join(const struct options *options);
+enum exit_status sim_node(const struct options *options);
 
 #define SIM_PORT 4021
 
