@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "crypto/random.h"
 #include "line/procedure_run.h"
 
@@ -144,17 +145,16 @@ static enum err operate(struct run *run)
 
 /* ---- the run around it ---- */
 
-/* RFC 9562, 5.4. */
-static enum err make_id(struct run *run)
+enum err line_run_id(char to[LINE_RUN_MAX], struct line_fault *fault)
 {
     uint8_t b[16];
-    TRY(line_fail_err(&run->fault, LINE_UNKNOWN, "run", random_bytes(b, sizeof b), NULL));
+    char hex[2 * sizeof b + 1];
+    TRY(line_fail_err(fault, LINE_UNKNOWN, "run", random_bytes(b, sizeof b), NULL));
     b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
     b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-    (void)snprintf(run->id, sizeof run->id,
-                   "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
-                   b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13],
-                   b[14], b[15]);
+    hex_encode(BYTES(b), hex);
+    (void)snprintf(to, LINE_RUN_MAX, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16,
+                   hex + 20);
     return ERR_OK;
 }
 
@@ -162,7 +162,7 @@ static enum err begin(struct run *run)
 {
     const struct line_job *job = run->job;
     run_stage(run, "configuration of the server", 0, 0);
-    TRY(make_id(run));
+    TRY(line_run_id(run->id, &run->fault));
     TRY(job->server->ops->config(job->server, &job->choice, &run->package, &run->fault));
     run->has_package = true;
     run_log(run, LOG_LEVEL_INFO, "run %s: %s, batch %u, configuration 0x%016llx revision %u (%s)",

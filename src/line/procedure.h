@@ -53,3 +53,5 @@ struct line_outcome {
 enum line_code line_procedure_run(const struct line_job *job, struct line_outcome *ret_outcome);
 /* Is there a device that answers? For whoever waits for the next one; quiet and quick. */
 bool line_device_is_there(const struct line_job *job);
+/* A new id of a run: a random UUID (RFC 9562, 5.4). */
+MUST_CHECK enum err line_run_id(char to[LINE_RUN_MAX], struct line_fault *fault);

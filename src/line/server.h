@@ -44,7 +44,7 @@ struct line_report {
     uint64_t node_id, config_id;
     uint32_t revision, batch;
     int64_t time;     /* seconds since 1970 */
-    struct bytes key; /* RSA-OAEP to the KMS key */
+    struct bytes key; /* RSA-OAEP to the KMS key; empty: the device keeps the one it has */
     uint8_t kcv[CHECK_VALUE_SIZE];
     const struct line_report_app *apps;
     size_t apps_len;

@@ -87,8 +87,10 @@ json_t *line_json_report(const struct line_report *report)
     (void)json_object_set_new(json, "revision", json_integer(report->revision));
     (void)json_object_set_new(json, "batch", json_integer(report->batch));
     (void)json_object_set_new(json, "time", of_time(report->time));
-    (void)json_object_set_new(json, "key", of_hex(report->key));
-    (void)json_object_set_new(json, "kcv", of_hex(BYTES(report->kcv)));
+    if (report->key.len != 0) {
+        (void)json_object_set_new(json, "key", of_hex(report->key));
+        (void)json_object_set_new(json, "kcv", of_hex(BYTES(report->kcv)));
+    }
     for (size_t i = 0; i < report->apps_len; i++) {
         const struct line_report_app *app = &report->apps[i];
         json_t *item = json_object();

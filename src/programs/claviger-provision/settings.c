@@ -180,7 +180,7 @@ static enum err read_choice(const struct options *options, struct settings *s,
     if (id == NULL)
         return *s->choice.alias != '\0' ? ERR_OK : wrong(fault, "config-alias", "", "no name");
     bool hex = is_hex(id);
-    return number("config-id", id + (hex ? 2 : 0), hex ? 16 : 10, 0, UINT64_MAX, &s->choice.id,
+    return number("config-id", id + (hex ? 2 : 0), hex ? 16 : 10, 1, UINT64_MAX, &s->choice.id,
                   fault);
 }
 
