@@ -127,7 +127,14 @@ enum err kmip_usage_limits_begin(struct kmip_call *call, struct kmip_node *value
     if (count != NULL)
         kmip_remove(value, count);
     kmip_put_num(&build, value, KMIP_TAG_USAGE_LIMITS_COUNT, KMIP_LONG_INTEGER, total);
-    return build.err;
+    TRY(build.err);
+    /* KMIP 1.4, 3.21: Total, Count, Unit */
+    struct kmip_node *unit = kmip_child(value, KMIP_TAG_USAGE_LIMITS_UNIT);
+    if (unit != NULL) {
+        kmip_remove(value, unit);
+        kmip_append(value, unit);
+    }
+    return ERR_OK;
 }
 
 static enum err check_usage_limits(struct kmip_call *call, struct kmip_attrs *attrs)

@@ -453,6 +453,9 @@ static void limits_begin_full(void **state)
     const struct kmip_node *limits =
         world_attribute(&world, uid, "UsageLimits", KMIP_TAG_USAGE_LIMITS);
     assert_int_equal(kmip_num(limits, KMIP_TAG_USAGE_LIMITS_COUNT, 0), 10);
+    assert_int_equal(limits->first->tag, KMIP_TAG_USAGE_LIMITS_TOTAL);
+    assert_int_equal(limits->first->next->tag, KMIP_TAG_USAGE_LIMITS_COUNT);
+    assert_int_equal(limits->last->tag, KMIP_TAG_USAGE_LIMITS_UNIT);
 }
 
 static void what_has_no_key_block_is_not_wrapped(void **state)
