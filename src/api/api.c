@@ -9,9 +9,11 @@
 #include "api/login.h"
 #include "api/resources.h"
 #include "base/clock.h"
+#include "factory/staging.h"
 #include "keeper/client.h"
 
 #define QUEUE_MAX  256
+#define QUICK_MAX  4096
 #define BEAT_EVERY 3 /* times that api_tidy is called */
 
 struct api {
@@ -23,6 +25,7 @@ struct api {
     unsigned beats;
     struct workers *workers;
     struct workers *job_workers;
+    struct workers *quick_workers; /* NULL without a factory */
     pthread_mutex_t
         lock; /* of `keepers`: one for each thread of both pools, so one is always there */
     unsigned keepers_len;
@@ -72,6 +75,11 @@ struct events *api_events(struct api *api)
 const struct api_config *api_config(const struct api *api)
 {
     return &api->config;
+}
+
+struct factory *api_factory_state(struct api *api)
+{
+    return api->config.factory;
 }
 
 struct jobs *api_jobs(struct api *api)
@@ -175,6 +183,8 @@ enum err api_new(const struct api_config *config, struct api **ret_api, struct e
         err = workers_new(config->workers, QUEUE_MAX, &api->workers);
     if (err == ERR_OK)
         err = workers_new(API_JOB_WORKERS, JOBS_MAX, &api->job_workers);
+    if (err == ERR_OK && config->factory != NULL)
+        err = workers_new(API_QUICK_WORKERS, QUICK_MAX, &api->quick_workers);
     if (err != ERR_OK) {
         api_free(api);
         return err;
@@ -193,6 +203,7 @@ void api_free(struct api *api)
         jobs_cancel_all(api->jobs);
     logins_stop(api->logins);
     workers_free(api->workers);
+    workers_free(api->quick_workers);
     if (api->jobs != NULL)
         jobs_cancel_all(api->jobs);
     workers_free(api->job_workers);
@@ -247,7 +258,7 @@ static enum err perform(struct task *task, struct keeper_client *keeper, json_t 
                 detail));
     TRY(vault_may(&call.fleet.actor, task->action, detail));
     AUTO(json_freep) json_t *body = NULL;
-    if (task->body == API_JSON)
+    if (task->body != API_RAW)
         TRY(api_parse_body(task->request, &body, detail));
     call.body = body;
     return task->fn(&call, ret_answer, detail);
@@ -269,9 +280,11 @@ static void work(void *arg)
     struct task *task = arg;
     struct err_detail detail = {0};
     json_t *json = NULL;
-    struct keeper_client *keeper = keeper_take(task->api);
+    bool quick = task->body == API_QUICK && task->api->quick_workers != NULL;
+    struct keeper_client *keeper = quick ? NULL : keeper_take(task->api);
     enum err err = perform(task, keeper, &json, &detail);
-    keeper_give(task->api, keeper);
+    if (!quick)
+        keeper_give(task->api, keeper);
     if (err != ERR_OK)
         json_decref(json);
     if (err == ERR_STREAMED)
@@ -296,7 +309,8 @@ void api_dispatch(struct net_http_request *request, void *ctx, enum vault_action
     }
     *task = (struct task){.api = api, .request = request, .action = action, .body = body, .fn = fn};
     api_caller_take(request, &task->caller);
-    enum err err = workers_submit(api->workers, work, task);
+    bool quick = body == API_QUICK && api->quick_workers != NULL;
+    enum err err = workers_submit(quick ? api->quick_workers : api->workers, work, task);
     if (err != ERR_OK) {
         free(task);
         net_http_fail(request, err, NULL);
@@ -317,6 +331,8 @@ static void tidy(void *arg)
     uint64_t now = clock_mono_ns();
     jobs_tidy(api->jobs, now);
     spool_tidy(api->spool, now);
+    if (api->config.factory != NULL)
+        factory_stage_tidy(api->config.factory, now);
 }
 
 void api_tidy(struct api *api)

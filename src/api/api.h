@@ -4,6 +4,7 @@
 
 #include "base/settings.h"
 #include "base/workers.h"
+#include "factory/factory.h"
 #include "fleet/fleet.h"
 #include "net/http.h"
 #include "vault/clients.h"
@@ -13,7 +14,9 @@
  * there. Long work is a job. */
 struct api;
 
-#define API_JOB_WORKERS 2 /* long jobs at a time; more wait */
+#define API_JOB_WORKERS   2  /* long jobs at a time; more wait */
+#define API_QUICK_WORKERS 64 /* of a factory line: they wait for commits, which take many at once  \
+                              */
 
 /* What the API shows of the rest of the daemon. Any thread. */
 struct api_daemon {
@@ -40,6 +43,7 @@ struct api_config {
     struct vault *vault;
     struct store *store;
     struct vault_clients *clients; /* machines of the KMIP service */
+    struct factory *factory;       /* NULL: this daemon serves no factory */
     const char *spool_dir;         /* mode 0700; copied */
     const int *keeper_fds;         /* workers + API_JOB_WORKERS of them; taken over on success */
     unsigned workers;              /* threads for requests; jobs have their own */

@@ -25,7 +25,13 @@ typedef enum err api_fn(struct api_call *call, json_t **ret_answer, struct err_d
 
 /* Run `fn` on a worker, where the caller may `action`, and answer the request with what it gives. A
  * raw body is not parsed: net_http_body. */
-enum api_body { API_JSON, API_RAW };
+enum api_body {
+    API_JSON,
+    API_RAW,
+    /* JSON too, for what many machines ask at once: on one of the API_QUICK_WORKERS, which have no
+     * keeper connection */
+    API_QUICK,
+};
 void api_dispatch(struct net_http_request *request, void *api, enum vault_action action,
                   enum api_body body, api_fn *fn);
 /* `API_HANDLER(list_networks)` makes the static function of that name known to the route table. */
@@ -62,6 +68,7 @@ struct spool *api_spool(struct api *api);
 struct jobs *api_jobs(struct api *api);
 struct logins *api_logins(struct api *api);
 struct events *api_events(struct api *api);
+struct factory *api_factory_state(struct api *api); /* NULL where there is none */
 
 /* Fields of the body: ERR_ARGUMENT names the field where it is missing or of another type; a
  * missing optional one leaves *ret_... as it was. Strings are borrowed from the body. */

@@ -69,6 +69,34 @@
     ROUTE(POST, "/v1/audit/verify", verify_audit, AUDIT_READ, API_JSON, API_BODY_MAX)              \
     ROUTE(GET, "/v1/audit/segments", list_segments, AUDIT_READ, API_JSON, 0)                       \
     ROUTE(GET, "/v1/audit/segments/{number}", read_segment, AUDIT_READ, API_JSON, 0)               \
+    ROUTE(GET, "/v1/packagers", list_packagers, FACTORY_READ, API_JSON, 0)                         \
+    ROUTE(POST, "/v1/packagers", add_packager, FACTORY_MANAGE, API_JSON, API_BODY_MAX)             \
+    ROUTE(DELETE, "/v1/packagers/{name}", remove_packager, FACTORY_MANAGE, API_JSON, 0)            \
+    ROUTE(POST, "/v1/factory/imports", import_package, FACTORY_MANAGE, API_JSON, API_BODY_MAX)     \
+    ROUTE(POST, "/v1/factory/imports/{id}/commit", commit_import, FACTORY_MANAGE, API_JSON,        \
+          API_BODY_MAX)                                                                            \
+    ROUTE(DELETE, "/v1/factory/imports/{id}", drop_import, FACTORY_MANAGE, API_JSON, 0)            \
+    ROUTE(GET, "/v1/factory/packages", list_packages, FACTORY_READ, API_JSON, 0)                   \
+    ROUTE(GET, "/v1/factory/packages/{config}", show_package, FACTORY_READ, API_JSON, 0)           \
+    ROUTE(GET, "/v1/factory/packages/{config}/files/{name}", read_package_file, FACTORY_READ,      \
+          API_JSON, 0)                                                                             \
+    ROUTE(GET, "/v1/factory/aliases", list_aliases, FACTORY_READ, API_JSON, 0)                     \
+    ROUTE(PUT, "/v1/factory/aliases/{alias}", set_alias, FACTORY_MANAGE, API_JSON, API_BODY_MAX)   \
+    ROUTE(DELETE, "/v1/factory/aliases/{alias}", remove_alias, FACTORY_MANAGE, API_JSON, 0)        \
+    ROUTE(GET, "/v1/factory/devices", list_devices, FACTORY_READ, API_JSON, 0)                     \
+    ROUTE(GET, "/v1/factory/devices/{node}", show_device, FACTORY_READ, API_JSON, 0)               \
+    ROUTE(GET, "/v1/factory/runs", list_runs, FACTORY_READ, API_JSON, 0)                           \
+    ROUTE(GET, "/v1/factory/line", show_line, FACTORY_READ, API_JSON, 0)                           \
+    ROUTE(GET, "/v1/factory/exports", list_exports, FACTORY_READ, API_JSON, 0)                     \
+    ROUTE(POST, "/v1/factory/exports", export_devices, FACTORY_EXPORT, API_JSON, API_BODY_MAX)     \
+    ROUTE(POST, "/v1/factory/exports/{id}/repeat", repeat_export, FACTORY_EXPORT, API_JSON,        \
+          API_BODY_MAX)                                                                            \
+    ROUTE(GET, "/v1/line/config", get_line_config, LINE, API_QUICK, 0)                             \
+    ROUTE(GET, "/v1/line/files/{config}/{revision}/{name}", read_line_file, LINE, API_QUICK, 0)    \
+    ROUTE(POST, "/v1/line/runs", begin_run, LINE, API_QUICK, API_BODY_MAX)                         \
+    ROUTE(POST, "/v1/line/runs/{run}/end", end_run, LINE, API_QUICK, API_BODY_MAX)                 \
+    ROUTE(GET, "/v1/line/devices/{node}", get_line_device, LINE, API_QUICK, 0)                     \
+    ROUTE(PUT, "/v1/line/devices/{node}", key_device, LINE, API_QUICK, API_BODY_MAX)               \
     ROUTE(POST, "/v1/uploads", create_upload, FILE, API_JSON, 0)                                   \
     ROUTE(PUT, "/v1/uploads/{id}", write_upload, FILE, API_RAW, NET_HTTP_BODY_MAX)                 \
     ROUTE(DELETE, "/v1/uploads/{id}", delete_upload, FILE, API_JSON, 0)                            \

@@ -13,13 +13,14 @@
 
 #define FOLDER_DEPTH 3
 
-enum err factory_open(struct store *store, const struct factory_config *config,
+enum err factory_open(struct store *store, struct vault *vault, const struct factory_config *config,
                       struct err_detail *detail, struct factory **ret_factory)
 {
     AUTO(factory_closep) struct factory *factory = calloc(1, sizeof *factory);
     if (factory == NULL)
         return ERR_NO_MEMORY;
     factory->store = store;
+    factory->vault = vault;
     factory->package_max = config->package_max;
     (void)pthread_mutex_init(&factory->lock, NULL);
     (void)pthread_mutex_init(&factory->commit, NULL);

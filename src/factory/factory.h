@@ -23,9 +23,10 @@ struct factory_config {
 };
 
 /* Removes what an import that was cut off left in the directory, and undoes an export that was.
- * Store borrowed. */
-MUST_CHECK enum err factory_open(struct store *store, const struct factory_config *config,
-                                 struct err_detail *detail, struct factory **ret_factory);
+ * Store and vault borrowed. */
+MUST_CHECK enum err factory_open(struct store *store, struct vault *vault,
+                                 const struct factory_config *config, struct err_detail *detail,
+                                 struct factory **ret_factory);
 void factory_close(struct factory *factory); /* NULL is allowed */
 void factory_closep(struct factory **factory);
 struct store *factory_store(struct factory *factory);

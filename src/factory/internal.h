@@ -16,6 +16,7 @@ struct factory_staged;
 
 struct factory {
     struct store *store;
+    struct vault *vault; /* for gateway_keys.h */
     char *directory;
     uint64_t package_max;
     pthread_mutex_t lock; /* readers, staged, summary */
@@ -89,5 +90,18 @@ MUST_CHECK enum err device_ran(struct store_conn *conn, const struct factory_run
 /* Aliases of a package: in its transaction. ERR_EXISTS where one is another's. */
 MUST_CHECK enum err alias_check(struct store_conn *conn, const char *alias, uint64_t config_id,
                                 struct err_detail *detail);
+/* The newest revision, 0 where there is none. */
+MUST_CHECK enum err package_last(struct store_conn *conn, uint64_t config_id,
+                                 uint32_t *ret_revision, struct err_detail *detail);
 MUST_CHECK enum err alias_put(struct store_conn *conn, const char *actor, const char *alias,
                               uint64_t config_id, int64_t now, struct err_detail *detail);
+
+/* Applications of a keying, as device_keying has them; views are borrowed from the blob. */
+struct application_view {
+    struct bytes name, id, key, extra;
+};
+MUST_CHECK enum err applications_encode(const struct factory_keying *keying, struct buf *to,
+                                        struct err_detail *detail);
+/* `ret_views` has room for FACTORY_DEVICE_APPLICATIONS_MAX. ERR_CORRUPT. */
+MUST_CHECK enum err applications_decode(struct bytes blob, struct application_view *ret_views,
+                                        size_t *ret_len);

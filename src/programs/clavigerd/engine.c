@@ -43,6 +43,7 @@ struct engine {
     struct store *store;
     struct vault *vault;
     struct fleet *fleet;
+    struct factory *factory; /* NULL where it is not enabled */
     struct vault_clients *clients;
     struct keeper_client *keeper; /* start-up, then background work */
     struct net_loops *loops;
@@ -95,6 +96,16 @@ static enum err find_paths(struct engine *e)
     return service_state_path(s, SERVICE_KEY_FILE, e->key_file, sizeof e->key_file);
 }
 
+static enum err open_factory(struct engine *e, struct err_detail *detail)
+{
+    char directory[PATH_MAX];
+    const struct settings *s = e->config->settings;
+    TRY(service_packages_dir(s, directory, sizeof directory));
+    const struct factory_config config = {.directory = directory,
+                                          .package_max = s->factory.package_max};
+    return factory_open(e->store, e->vault, &config, detail, &e->factory);
+}
+
 static enum err open_stores(struct engine *e, struct err_detail *detail)
 {
     const struct settings *s = e->config->settings;
@@ -107,7 +118,8 @@ static enum err open_stores(struct engine *e, struct err_detail *detail)
     TRY(vault_chain_check(&e->chain, e->store, e->keeper, e->config->accept_chain, detail));
     TRY(vault_open(e->store, e->keeper, detail, &e->vault));
     TRY(vault_clients_open(e->store, &e->clients, detail));
-    return fleet_open(e->store, e->vault, e->keeper, &fleet, detail, &e->fleet);
+    TRY(fleet_open(e->store, e->vault, e->keeper, &fleet, detail, &e->fleet));
+    return s->factory.enabled ? open_factory(e, detail) : ERR_OK;
 }
 
 /* ---- what the API shows of the daemon ---- */
@@ -315,6 +327,7 @@ static enum err start_api(struct engine *e, struct err_detail *detail)
                                    .vault = e->vault,
                                    .store = e->store,
                                    .clients = e->clients,
+                                   .factory = e->factory,
                                    .spool_dir = e->spool_dir,
                                    .keeper_fds = c->keepers + OWN_LINKS + net_loops_len(e->loops),
                                    .workers = (unsigned)c->settings->daemon.workers,
@@ -531,6 +544,7 @@ static void clean_up(struct engine *e)
     net_loops_free(e->loops);
     net_loop_free(e->control_loop);
     vault_clients_close(e->clients);
+    factory_close(e->factory);
     fleet_close(e->fleet);
     vault_close(e->vault);
     store_close(e->store);

@@ -114,6 +114,10 @@ static enum err find_writable(struct reach *reach, const struct settings *s,
         TRY(service_kmip_log_dir(s, path, sizeof path));
         TRY(add_writable(reach, path, detail));
     }
+    if (s->factory.enabled) {
+        TRY(service_packages_dir(s, path, sizeof path));
+        TRY(add_writable(reach, path, detail));
+    }
     TRY(service_store_dir(s, path, sizeof path));
     return add_writable(reach, path, detail);
 }

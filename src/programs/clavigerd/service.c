@@ -53,6 +53,11 @@ enum err service_kmip_log_dir(const struct settings *s, char *to, size_t cap)
     return or_in_state(s, s->kmip.log_directory, SERVICE_KMIP_LOG, to, cap);
 }
 
+enum err service_packages_dir(const struct settings *s, char *to, size_t cap)
+{
+    return or_in_state(s, s->factory.directory, SERVICE_PACKAGES, to, cap);
+}
+
 enum err service_spool_dir(const struct settings *s, char *to, size_t cap)
 {
     return or_in_state(s, "", SERVICE_SPOOL_DIR, to, cap);

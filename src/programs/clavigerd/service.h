@@ -11,6 +11,7 @@
 #define SERVICE_SPOOL_DIR    "spool"
 #define SERVICE_BACKUP_DIR   "backup"
 #define SERVICE_KMIP_LOG     "kmip-log"
+#define SERVICE_PACKAGES     "packages"
 #define SERVICE_PROFILE_FILE "token-profile.json"
 #define SERVICE_CA_FILE      "tls/ca.pem"
 #define SERVICE_CERT_FILE    "tls/server.pem"
@@ -24,6 +25,8 @@ MUST_CHECK enum err service_store_dir(const struct settings *settings, char *to,
 MUST_CHECK enum err service_audit_dir(const struct settings *settings, char *to, size_t cap);
 MUST_CHECK enum err service_backup_dir(const struct settings *settings, char *to, size_t cap);
 MUST_CHECK enum err service_kmip_log_dir(const struct settings *settings, char *to, size_t cap);
+/* [factory] directory, or its default. */
+MUST_CHECK enum err service_packages_dir(const struct settings *settings, char *to, size_t cap);
 MUST_CHECK enum err service_spool_dir(const struct settings *settings, char *to, size_t cap);
 /* "<state directory>/name". */
 MUST_CHECK enum err service_state_path(const struct settings *settings, const char *name, char *to,
