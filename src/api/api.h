@@ -14,9 +14,10 @@
  * there. Long work is a job. */
 struct api;
 
-#define API_JOB_WORKERS   2  /* long jobs at a time; more wait */
-#define API_QUICK_WORKERS 64 /* of a factory line: they wait for commits, which take many at once  \
-                              */
+#define API_JOB_WORKERS 2 /* long jobs at a time; more wait */
+#define API_QUICK_WORKERS                                                                          \
+    64 /* of a factory line: they wait for commits, which take many at once                        \
+        */
 
 /* What the API shows of the rest of the daemon. Any thread. */
 struct api_daemon {

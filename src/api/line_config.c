@@ -150,3 +150,50 @@ static enum err read_line_file(struct api_call *call, json_t **ret_answer,
                                net_http_param(call->http, "name"), detail);
 }
 API_HANDLER(read_line_file)
+
+/* ---- gateway keys ---- */
+
+static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+static enum err append_base64(struct bytes from, struct buf *to)
+{
+    for (size_t i = 0; i < from.len; i += 3) {
+        size_t left = from.len - i;
+        uint32_t three = (uint32_t)from.data[i] << 16 |
+                         (left > 1 ? (uint32_t)from.data[i + 1] << 8 : 0) |
+                         (left > 2 ? from.data[i + 2] : 0);
+        const char four[4] = {base64[three >> 18], base64[three >> 12 & 63],
+                              left > 1 ? base64[three >> 6 & 63] : '=',
+                              left > 2 ? base64[three & 63] : '='};
+        TRY(buf_append(to, BYTES(four)));
+    }
+    return ERR_OK;
+}
+
+static enum err give_gateway_keys(struct api_call *call, json_t **ret_answer,
+                                  struct err_detail *detail)
+{
+    struct factory *factory = NULL;
+    const char *config_text = NULL, *recipient = NULL;
+    uint64_t config = 0, revision = 0;
+    struct factory_gateway_keys keys;
+    uint8_t gateway_kcv[FACTORY_KCV], cdld_kcv[FACTORY_KCV];
+    AUTO(buf_done) struct buf cms = {0};
+    AUTO(buf_done) struct buf text = {0};
+    TRY(api_factory(call, &factory, detail));
+    TRY(api_text(call, "config_id", &config_text, detail));
+    TRY(factory_parse_id("config_id", config_text, &config, detail));
+    TRY(api_number(call, "revision", UINT32_MAX, &revision, detail));
+    TRY(api_text(call, "recipient", &recipient, detail));
+    TRY(factory_package_keys(factory, config, (uint32_t)revision, &keys, detail));
+    TRY(factory_gateway_keys_give(factory, &call->fleet, &keys, config, bytes_str(recipient), &cms,
+                                  gateway_kcv, cdld_kcv, detail));
+    TRY(append_base64(buf_view(&cms), &text));
+    return api_give(json_pack("{s:s# s:I s:I s:o s:o}", "cms", (const char *)text.data, text.len,
+                              "gateway_version", (json_int_t)keys.gateway_version, "cdld_version",
+                              (json_int_t)keys.cdld_version, "gateway_kcv",
+                              json_of_hex(gateway_kcv, sizeof gateway_kcv), "cdld_kcv",
+                              json_of_hex(cdld_kcv, sizeof cdld_kcv)),
+                    ret_answer);
+}
+API_HANDLER(give_gateway_keys)

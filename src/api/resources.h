@@ -93,6 +93,7 @@
           API_BODY_MAX)                                                                            \
     ROUTE(GET, "/v1/line/config", get_line_config, LINE, API_QUICK, 0)                             \
     ROUTE(GET, "/v1/line/files/{config}/{revision}/{name}", read_line_file, LINE, API_QUICK, 0)    \
+    ROUTE(POST, "/v1/line/gateway-keys", give_gateway_keys, LINE, API_JSON, API_BODY_MAX)          \
     ROUTE(POST, "/v1/line/runs", begin_run, LINE, API_QUICK, API_BODY_MAX)                         \
     ROUTE(POST, "/v1/line/runs/{run}/end", end_run, LINE, API_QUICK, API_BODY_MAX)                 \
     ROUTE(GET, "/v1/line/devices/{node}", get_line_device, LINE, API_QUICK, 0)                     \

@@ -102,7 +102,7 @@ static enum err open_factory(struct engine *e, struct err_detail *detail)
     const struct settings *s = e->config->settings;
     TRY(service_packages_dir(s, directory, sizeof directory));
     const struct factory_config config = {.directory = directory,
-                                          .package_max = s->factory.package_max};
+                                          .package_max = (uint64_t)s->factory.package_max};
     return factory_open(e->store, e->vault, &config, detail, &e->factory);
 }
 

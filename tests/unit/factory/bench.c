@@ -100,7 +100,7 @@ struct factory_run_begin bench_run(unsigned n)
                                     .revision = 1,
                                     .batch = 1000,
                                     .station = "line-1",
-                                    .operator = "mira",
+                                    .operator= "mira",
                                     .port = "/dev/ttyUSB0"};
     run_id(n, run.run);
     return run;

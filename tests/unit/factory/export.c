@@ -99,7 +99,7 @@ static void ranges_are_read_strictly(void **state)
     assert_ok(factory_ranges_of("1-3,7", 100, ranges, &len, NULL));
     assert_int_equal(len, 2);
     assert_int_equal(ranges[0].last, 3);
-    static const char *const bad[] = {"1-",  "-1", "3-1", "1,",   "1;2", "010",
+    static const char *const bad[] = {"1-",  "-1", "3-1", "1,",  "1;2", "010",
                                       "101", "0x", "x",   "1 2", ",",   "99999999999999999999"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         assert_err(factory_ranges_of(bad[i], 100, ranges, &len, NULL), ERR_ARGUMENT);
@@ -119,8 +119,8 @@ static void an_export_can_be_repeated(void **state)
     /* what happens later does not change it */
     bench_provision(&bench, 20, 3, 1000);
     bench_provision(&bench, 21, 30, 1000);
-    assert_ok(factory_export_repeat(bench.factory, &bench.call, result.export, second, &again,
-                                    NULL));
+    assert_ok(
+        factory_export_repeat(bench.factory, &bench.call, result.export, second, &again, NULL));
     assert_int_equal(again.devices, 10);
     struct buf a = content(first), b = content(second);
     assert_true(bytes_equal(buf_view(&a), buf_view(&b)));
@@ -180,7 +180,7 @@ static void an_export_that_stops_leaves_nothing(void **state)
     bench.call.progress = NULL;
     assert_ok(export_to(&everything, first, &result));
     /* a file that is there is not touched, and the export undone */
-    assert_err(export_to(&everything, first, &result), ERR_IO);
+    assert_err(export_to(&everything, first, &result), ERR_EXISTS);
     assert_int_equal(bench_ask(&bench, "SELECT count(*) FROM device_export"), 1);
     assert_int_equal(bench_ask(&bench, "SELECT count(*) FROM device WHERE exported = 1"), 4);
 }

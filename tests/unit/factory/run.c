@@ -49,7 +49,7 @@ static void a_run_begins_once(void **state)
     run.config_id++;
     assert_err(run_begin(&run, &is_new), ERR_NOT_FOUND);
     run = bench_run(2);
-    run.operator = "a\x1b[2J";
+    run.operator= "a\x1b[2J";
     assert_err(run_begin(&run, &is_new), ERR_ARGUMENT);
     assert_int_equal(bench_ask(&bench, "SELECT count(*) FROM factory_run"), 1);
 }
