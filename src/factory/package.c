@@ -136,7 +136,7 @@ static enum err use(struct uses *u, const char *name, enum package_role role, bo
                       : ERR_OK;
     const struct package_file *file = package_file_find(u->package, name);
     if (file == NULL)
-        return err_set(u->detail, ERR_NOT_FOUND, "%s: named as %s, and not among the files", name,
+        return err_set(u->detail, ERR_SYNTAX, "%s: named as %s, and not among the files", name,
                        roles[role]);
     if (file->role != role)
         return err_set(u->detail, ERR_SYNTAX, "%s: its role is %s, and it is used as %s", name,
@@ -160,7 +160,7 @@ static enum err check_files(const struct package *package, struct err_detail *de
             strcmp(file->name, PACKAGE_SIG_NAME) == 0)
             return err_set(detail, ERR_SYNTAX, "'%.100s' can't be the name of a file", file->name);
         if (package_file_find(package, file->name) != file)
-            return err_set(detail, ERR_EXISTS, "%s: listed twice", file->name);
+            return err_set(detail, ERR_SYNTAX, "%s: listed twice", file->name);
         bool key =
             file->role <= PACKAGE_GATEWAY_KEYS_SIGNATURE || file->role == PACKAGE_BACKEND_KEY;
         uint64_t max = key ? PACKAGE_KEY_SIZE_MAX : PACKAGE_FILE_SIZE_MAX;
@@ -202,7 +202,7 @@ static enum err check_applications(const struct package *package, struct err_det
         TRY(check_word("version of an application", a->version, PACKAGE_WORD_MAX, detail));
         for (size_t j = 0; j < i; j++) {
             if (strcmp(package->applications[j].name, a->name) == 0)
-                return err_set(detail, ERR_EXISTS, "application '%s' is there twice", a->name);
+                return err_set(detail, ERR_SYNTAX, "application '%s' is there twice", a->name);
         }
     }
     for (size_t i = 0; i < package->aliases_len; i++) {
@@ -210,7 +210,7 @@ static enum err check_applications(const struct package *package, struct err_det
             return err_set(detail, ERR_SYNTAX, "'%.100s' can't be an alias", package->aliases[i]);
         for (size_t j = 0; j < i; j++) {
             if (strcmp(package->aliases[j], package->aliases[i]) == 0)
-                return err_set(detail, ERR_EXISTS, "alias '%s' is there twice",
+                return err_set(detail, ERR_SYNTAX, "alias '%s' is there twice",
                                package->aliases[i]);
         }
     }

@@ -93,6 +93,5 @@ const struct package_file *package_file_find(const struct package *package, cons
 /* Bytes of all files. */
 uint64_t package_size(const struct package *package);
 /* All that holds for every package: texts and names in order, no name twice, each file used in its
- * role and each use with a file, sizes within limits. ERR_SYNTAX, ERR_LIMIT, ERR_EXISTS for what is
- * there twice, ERR_NOT_FOUND for a file that is named and not listed. */
+ * role and each use with a file, sizes within limits. ERR_SYNTAX, ERR_LIMIT. */
 MUST_CHECK enum err package_check(const struct package *package, struct err_detail *detail);

@@ -110,6 +110,9 @@ static void measure_done(struct measure *m)
 static enum err measure_piece(void *ctx, struct bytes piece, struct err_detail *detail)
 {
     struct measure *m = ctx;
+    /* a slip that can't be undone once the package is out */
+    if (m->file->size == 0 && memmem(piece.data, piece.len, "PRIVATE KEY-----", 16) != NULL)
+        return err_set(detail, ERR_SYNTAX, "%s: holds a private key", m->file->name);
     m->file->size += piece.len;
     uint64_t max = m->keep != NULL ? PACKAGE_KEY_SIZE_MAX : PACKAGE_FILE_SIZE_MAX;
     if (m->file->size > max)

@@ -199,12 +199,12 @@ static enum err find_listed(struct import *im, const struct tar_header *header, 
     const struct package_file *file = package_file_find(package, header->name);
     if (file == NULL && (strcmp(header->name, PACKAGE_XML_NAME) == 0 ||
                          strcmp(header->name, PACKAGE_SIG_NAME) == 0))
-        return err_set(im->detail, ERR_EXISTS, "%s: twice in the archive", header->name);
+        return err_set(im->detail, ERR_SYNTAX, "%s: twice in the archive", header->name);
     if (file == NULL)
         return err_set(im->detail, ERR_SYNTAX, "%s: not listed in " PACKAGE_XML_NAME, header->name);
     size_t index = (size_t)(file - package->files);
     if (im->seen[index])
-        return err_set(im->detail, ERR_EXISTS, "%s: twice in the archive", header->name);
+        return err_set(im->detail, ERR_SYNTAX, "%s: twice in the archive", header->name);
     if (header->size != file->size)
         return err_set(im->detail, ERR_MISMATCH, "%s: has %" PRIu64 " bytes, listed are %" PRIu64,
                        header->name, header->size, file->size);
@@ -285,7 +285,7 @@ static enum err check_complete(struct import *im)
     const struct package *package = &im->result.package;
     for (size_t i = 0; i < package->files_len; i++) {
         if (!im->seen[i])
-            return err_set(im->detail, ERR_NOT_FOUND, "%s: listed, and not in the archive",
+            return err_set(im->detail, ERR_MISMATCH, "%s: listed, and not in the archive",
                            package->files[i].name);
     }
     struct package_keys keys;

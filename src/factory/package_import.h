@@ -50,10 +50,10 @@ struct package_imported {
 
 /* Errors; `detail` names file and reason:
  * ERR_SIGNATURE  no trusted packager signed it, or the gateway keys are not signed by the KMS key
- * ERR_MISMATCH   a file's size or hash is not the one listed
- * ERR_NOT_FOUND  a listed file is missing
- * ERR_EXISTS     a file or name is there twice, or the folder
- * ERR_SYNTAX     what is no package: names, links, devices, order, unlisted files, bytes behind it
+ * ERR_MISMATCH   a file's size or hash is not the one listed, or it is missing
+ * ERR_SYNTAX     what is no package: names, links, devices, order, files that are unlisted or twice
+ *                there, bytes behind its end
+ * ERR_EXISTS     the folder is there
  * ERR_TRUNCATED, ERR_LIMIT (sizes, counts, ratio), ERR_KEY_FORM (a public key is none),
  * ERR_UNSUPPORTED, ERR_IO, ERR_DISK_FULL, ERR_NO_MEMORY (arena below PACKAGE_MEMORY). */
 MUST_CHECK enum err package_import(const struct package_import *request, struct arena *arena,

@@ -58,7 +58,7 @@ static enum err file(struct maker *k, struct toml_table *table, const char *key,
         if (strcmp(k->files[i].name, name) != 0)
             continue;
         if (strcmp(k->m->paths[i], path) != 0)
-            return err_set(k->detail, ERR_EXISTS, "line %u: %s and %s would have one name",
+            return err_set(k->detail, ERR_SYNTAX, "line %u: %s and %s would have one name",
                            value->line, path, k->m->paths[i]);
         if (k->files[i].role != role)
             return wrong(k, value, "is a file that has another role already");

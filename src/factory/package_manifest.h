@@ -12,8 +12,8 @@ struct package_manifest {
     const char *paths[PACKAGE_FILES_MAX]; /* of the files, as the manifest has them */
 };
 
-/* Everything of the arena. ERR_SYNTAX with the line for what is malformed, missing or not known;
- * ERR_EXISTS where two files would have one name. */
+/* Everything of the arena. ERR_SYNTAX with the line for what is malformed, missing or not known, or
+ * where two files would have one name. */
 MUST_CHECK enum err package_manifest_read(struct bytes text, struct arena *arena,
                                           struct package_manifest *ret_manifest,
                                           struct err_detail *detail);

@@ -328,7 +328,7 @@ static enum err pair(struct parser *p)
     TRY(key(p, &value.key));
     for (size_t i = p->values_len - table->values_len; i < p->values_len; i++) {
         if (strcmp(p->values[i].key, value.key) == 0)
-            return err_set(p->detail, ERR_EXISTS, "line %u: '%s' is there already, in line %u",
+            return err_set(p->detail, ERR_SYNTAX, "line %u: '%s' is there already, in line %u",
                            p->line, value.key, p->values[i].line);
     }
     blanks(p);
@@ -367,7 +367,7 @@ static enum err header(struct parser *p)
     name[len] = 0;
     for (size_t i = 1; i < p->tables_len; i++) {
         if (strcmp(p->tables[i].name, name) == 0 && !(table.array && p->tables[i].array))
-            return err_set(p->detail, ERR_EXISTS,
+            return err_set(p->detail, ERR_SYNTAX,
                            "line %u: table '%s' is there already, in line %u", p->line, name,
                            p->tables[i].line);
     }

@@ -47,7 +47,7 @@ struct toml {
     size_t tables_len;
 };
 
-/* ERR_SYNTAX, ERR_LIMIT, ERR_EXISTS for a key or table that is there twice; `detail` begins with
+/* ERR_SYNTAX (also for a key or table that is there twice), ERR_LIMIT; `detail` begins with
  * "line N: ". */
 MUST_CHECK enum err toml_read(struct bytes text, struct arena *arena, struct toml *ret_toml,
                               struct err_detail *detail);

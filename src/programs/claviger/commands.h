@@ -47,6 +47,11 @@
     COMMAND("user reset", command_user_reset)                                                      \
     COMMAND("user remove", command_user_remove)                                                    \
     COMMAND("user password", command_user_password)                                                \
+    COMMAND("package key", command_package_key)                                                    \
+    COMMAND("package build", command_package_build)                                                \
+    COMMAND("package inspect", command_package_inspect)                                            \
+    COMMAND("package verify", command_package_verify)                                              \
+    COMMAND("package diff", command_package_diff)                                                  \
     COMMAND("kmip create", command_kmip_create)                                                    \
     COMMAND("kmip create-pair", command_kmip_create_pair)                                          \
     COMMAND("kmip register", command_kmip_register)                                                \

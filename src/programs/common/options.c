@@ -420,6 +420,7 @@ enum exit_status exit_status_of(enum err err)
     case ERR_STATE:
     case ERR_CORRUPT:
     case ERR_REFUSED:
+    case ERR_KEY_FORM:
     case ERR_AUDIT: return EXIT_BAD_INPUT;
     default: return EXIT_FAILED;
     }

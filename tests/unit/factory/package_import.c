@@ -297,17 +297,17 @@ static void files_missing_and_too_many(void **state)
         less.entries[i] = t.entries[t.count - 1];
         if (i + 1 == t.count)
             less.entries[i] = t.entries[i];
-        refused_parts(&less, ERR_NOT_FOUND, t.entries[i].name);
+        refused_parts(&less, ERR_MISMATCH, t.entries[i].name);
     }
     t.entries[t.count] = (struct parcel_entry){.name = "more.bin", .content = bytes_str("x")};
     t.count++;
     refused_parts(&t, ERR_SYNTAX, "more.bin: not listed");
     t.entries[t.count - 1] = t.entries[4];
-    refused_parts(&t, ERR_EXISTS, "twice in the archive");
+    refused_parts(&t, ERR_SYNTAX, "twice in the archive");
     t.entries[t.count - 1] = t.entries[0];
-    refused_parts(&t, ERR_EXISTS, "package.xml: twice");
+    refused_parts(&t, ERR_SYNTAX, "package.xml: twice");
     t.entries[t.count - 1] = t.entries[1];
-    refused_parts(&t, ERR_EXISTS, "package.xml.sig: twice");
+    refused_parts(&t, ERR_SYNTAX, "package.xml.sig: twice");
 }
 
 static void hashes_off_by_a_bit(void **state)
