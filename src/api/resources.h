@@ -13,7 +13,7 @@
     ROUTE(GET, "/v1/server/ca", get_ca, STATUS, API_JSON, 0)                                       \
     ROUTE(GET, "/v1/session", get_session, SESSION, API_JSON, 0)                                   \
     ROUTE(PUT, "/v1/session/password", set_password, SESSION, API_JSON, API_BODY_MAX)              \
-    ROUTE(POST, "/v1/logout", log_out, SESSION, API_JSON, 0)                                       \
+    ROUTE(POST, "/v1/logout", log_out, SESSION, API_JSON, API_BODY_MAX)                            \
     ROUTE(GET, "/v1/events", listen_events, SESSION, API_JSON, 0)                                  \
     ROUTE(GET, "/v1/users", list_users, USER_READ, API_JSON, 0)                                    \
     ROUTE(POST, "/v1/users", create_user, USER_MANAGE, API_JSON, API_BODY_MAX)                     \

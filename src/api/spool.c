@@ -10,7 +10,9 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "crypto/random.h"
 
+#define ID_MASK ((UINT64_C(1) << 53) - 1) /* what JSON numbers hold */
 #define KEEP_NS (SPOOL_KEEP_S * UINT64_C(1000000000))
 #define NO_FILE "no file %" PRIu64 "; files are kept for an hour"
 
@@ -29,7 +31,6 @@ struct entry {
 struct spool {
     pthread_mutex_t lock;
     char *dir;
-    uint64_t last_id;
     struct entry entries[SPOOL_FILES_MAX];
 };
 
@@ -143,12 +144,13 @@ static struct entry *find_room(struct spool *spool)
 static enum err reserve(struct spool *spool, enum kind kind, uint64_t *ret_id,
                         char to[SPOOL_PATH_MAX], struct err_detail *detail)
 {
+    uint64_t id = 0;
+    TRY(random_bytes(&id, sizeof id));
+    id = (id & ID_MASK) | 1; /* nobody finds another's file by counting */
     (void)pthread_mutex_lock(&spool->lock);
     struct entry *e = find_room(spool);
     if (e != NULL)
-        *e = (struct entry){
-            .id = ++spool->last_id, .kind = kind, .used_ns = clock_mono_ns(), .holds = 1};
-    uint64_t id = spool->last_id;
+        *e = (struct entry){.id = id, .kind = kind, .used_ns = clock_mono_ns(), .holds = 1};
     (void)pthread_mutex_unlock(&spool->lock);
     if (e == NULL)
         return err_set(detail, ERR_BUSY, "%d files are on their way already", SPOOL_FILES_MAX);

@@ -35,8 +35,13 @@ enum err vault_password_check(const char *password, const char *name, struct err
     for (const char *at = password; *at != '\0'; at++)
         if ((unsigned char)*at < ' ' || *at == 0x7f)
             return err_set(detail, ERR_ARGUMENT, "a password has no control characters");
-    if (strcasestr(password, name) != NULL)
-        return err_set(detail, ERR_ARGUMENT, "the password must not contain the name");
+    size_t count = 0, name_len = strlen(name);
+    for (const char *at = password; name_len != 0 && (at = strcasestr(at, name)) != NULL;
+         at += name_len)
+        count++;
+    if (characters(password) - count * name_len < VAULT_PASSWORD_MIN)
+        return err_set(detail, ERR_ARGUMENT,
+                       "beside the name, a password has %d characters or more", VAULT_PASSWORD_MIN);
     if (strspn(password, (const char[]){password[0], '\0'}) == strlen(password))
         return err_set(detail, ERR_ARGUMENT, "the password is one character, again and again");
     return ERR_OK;

@@ -23,7 +23,7 @@ struct vault_person {
 /* Lower case letters, digits, '.', '_', '-'; begins with a letter; not "daemon" or "server".
  * ERR_ARGUMENT. */
 MUST_CHECK enum err vault_person_check_name(const char *name, struct err_detail *detail);
-/* Long enough, no control characters, does not contain the name. ERR_ARGUMENT says what is wrong.
+/* Long enough even without the name in it, no control characters. ERR_ARGUMENT says what is wrong.
  */
 MUST_CHECK enum err vault_password_check(const char *password, const char *name,
                                          struct err_detail *detail);
