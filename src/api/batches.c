@@ -5,6 +5,7 @@
 #include "api/json.h"
 #include "api/resources.h"
 #include "fleet/batch.h"
+#include "fleet/device_keys.h"
 #include "fleet/network.h"
 
 static enum err add_batch(void *ctx, const struct fleet_batch *b, struct err_detail *detail)
@@ -190,6 +191,8 @@ static enum err run_import(struct job *job, const struct fleet_call *call, const
                                    .dry_run = json_is_true(json_object_get(spec, "dry_run")),
                                    .backup = json_is_true(json_object_get(spec, "backup")),
                                    .verbose = json_is_true(json_object_get(spec, "verbose")),
+                                   .skip_refused =
+                                       json_is_true(json_object_get(spec, "skip_refused")),
                                    .line = on_line,
                                    .line_ctx = &ctx,
                                    .path = uploads->given[0],
@@ -206,11 +209,15 @@ static enum err run_import(struct job *job, const struct fleet_call *call, const
                 bytes_str(text_of(spec, "passphrase") != NULL ? text_of(spec, "passphrase") : "")};
         err = fleet_keyring_import(call, &request, create.realm != NULL ? &create : NULL, detail,
                                    &result);
+    } else if (json_is_true(json_object_get(spec, "devices"))) {
+        err = fleet_device_import(call, &request, detail, &result);
     } else {
         err = fleet_batch_import(call, &request, detail, &result);
     }
     if (result.lines != 0 || err == ERR_OK)
         *ret_result = import_json(&result);
+    if (*ret_result != NULL && json_is_true(json_object_get(spec, "devices")))
+        (void)json_object_set_new(*ret_result, "devices", json_integer((json_int_t)result.lines));
     return err;
 }
 
@@ -261,8 +268,32 @@ static enum err start_import(struct api_call *call, bool keyring, json_t **ret_a
     (void)json_object_set_new(call->body, "network",
                               json_string(net_http_param(call->http, "name")));
     (void)json_object_set_new(call->body, "keyring", json_boolean(keyring));
+    (void)json_object_del(call->body, "devices");
+    (void)json_object_del(call->body, "skip_refused");
     return api_start_job(call, keyring ? "keyring-import" : "batch-import", import_job, ret_answer);
 }
+
+static enum err import_devices(struct api_call *call, json_t **ret_answer,
+                               struct err_detail *detail)
+{
+    const char *file = NULL;
+    uint64_t id = 0;
+    bool flag = false;
+    TRY(api_text(call, "file", &file, detail));
+    TRY(api_number(call, "upload", INT64_MAX, &id, detail));
+    TRY(check_flags(call, detail));
+    TRY(api_flag(call, "skip_refused", &flag, detail));
+    TRY(check_network(call, detail));
+    /* the other uploads of an import are none of this one's */
+    (void)json_object_del(call->body, "upload_signature");
+    (void)json_object_del(call->body, "upload_manifest");
+    (void)json_object_set_new(call->body, "network",
+                              json_string(net_http_param(call->http, "name")));
+    (void)json_object_set_new(call->body, "keyring", json_false());
+    (void)json_object_set_new(call->body, "devices", json_true());
+    return api_start_job(call, "device-import", import_job, ret_answer);
+}
+API_HANDLER(import_devices)
 
 static enum err import_batch(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
 {

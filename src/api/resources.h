@@ -41,6 +41,8 @@
           API_BODY_MAX)                                                                            \
     ROUTE(POST, "/v1/networks/{name}/batches/import", import_batch, KEY_IMPORT, API_JSON,          \
           API_BODY_MAX)                                                                            \
+    ROUTE(POST, "/v1/networks/{name}/batches/import-devices", import_devices, KEY_IMPORT,          \
+          API_JSON, API_BODY_MAX)                                                                  \
     ROUTE(POST, "/v1/networks/{name}/keyring/export", export_keyring, KEYRING_EXPORT, API_JSON,    \
           API_BODY_MAX)                                                                            \
     ROUTE(POST, "/v1/networks/{name}/keyring/import", import_keyring, KEY_IMPORT, API_JSON,        \

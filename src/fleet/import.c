@@ -54,7 +54,7 @@ void import_refuse(struct import *im, uint64_t line, const uint64_t *id, const c
 }
 
 /* Two lines for one node contradict each other, or say the same twice: the file is not in order. */
-static void find_duplicates(struct import *im)
+void import_find_duplicates(struct import *im)
 {
     if (!im->stage.order)
         return;
@@ -76,7 +76,7 @@ enum err import_read(struct import *im, struct err_detail *detail)
     if (im->request->sig_path)
         TRY(import_check_files(im, detail));
     TRY(import_decrypt(im, detail));
-    find_duplicates(im);
+    import_find_duplicates(im);
     if (im->malformed == 0)
         return ERR_OK;
     im->result.count[FLEET_REFUSED] = im->malformed;

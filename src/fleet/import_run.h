@@ -9,6 +9,8 @@ MUST_CHECK enum err import_new(const struct fleet_call *call, const struct fleet
 void import_freep(struct import **import);
 /* Checks and stages the file. ERR_REFUSED with the result filled where lines are malformed. */
 MUST_CHECK enum err import_read(struct import *import, struct err_detail *detail);
+/* Refuses the rows of a stage whose node was there before. */
+void import_find_duplicates(struct import *import);
 /* Backup, merge, report. */
 MUST_CHECK enum err import_merge(struct import *import, struct err_detail *detail);
 /* The network's own keys that came with a keyring; in the transaction of the merge. */

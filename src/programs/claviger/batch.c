@@ -1,6 +1,8 @@
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "api/json.h"
 #include "base/file.h"
@@ -105,20 +107,53 @@ static enum err upload_all(struct cli *cli, json_t *spec)
     return upload_beside(cli, spec, "upload", NULL, "");
 }
 
+/* A factory's device_keys.xml begins with a tag, whatever it is called; a batch file is DER. */
+static enum err is_xml(struct cli *cli, bool *ret_xml)
+{
+    static const uint8_t mark[] = {0xef, 0xbb, 0xbf};
+    uint8_t head[64];
+    AUTO(file_closep) int fd = open(cli_arg(cli, 1), O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(&cli->detail, "%s", cli_arg(cli, 1));
+    ssize_t len = read(fd, head, sizeof head);
+    if (len < 0)
+        return err_errno(&cli->detail, "%s", cli_arg(cli, 1));
+    size_t at = len >= 3 && memcmp(head, mark, sizeof mark) == 0 ? sizeof mark : 0;
+    while (at < (size_t)len && strchr(" \t\r\n", head[at]) != NULL && head[at] != '\0')
+        at++;
+    *ret_xml = at < (size_t)len && head[at] == '<';
+    return ERR_OK;
+}
+
+static enum err no_option(struct cli *cli, const char *name, bool devices)
+{
+    if (cli_option(cli, name) == NULL)
+        return ERR_OK;
+    return err_set(&cli->detail, ERR_ARGUMENT, "--%s is for %s", name,
+                   devices ? "batch files (.csv.rsa)" : "device_keys.xml");
+}
+
 enum err command_batch_import(struct cli *cli)
 {
+    bool devices = false;
+    TRY(is_xml(cli, &devices));
+    TRY(no_option(cli, devices ? "signature" : "skip-refused", devices));
+    TRY(no_option(cli, devices ? "manifest" : "skip-refused", devices));
     AUTO(json_freep)
     json_t *spec =
-        json_pack("{s:s s:b s:b s:b}", "file", base_name(cli_arg(cli, 1)), "backup",
+        json_pack("{s:s s:b s:b s:b s:b}", "file", base_name(cli_arg(cli, 1)), "backup",
                   cli_option(cli, "backup") != NULL, "dry_run", cli_option(cli, "dry-run") != NULL,
-                  "verbose", cli_option(cli, "verbose") != NULL);
+                  "verbose", cli_option(cli, "verbose") != NULL, "skip_refused",
+                  cli_option(cli, "skip-refused") != NULL);
     if (spec == NULL)
         return err_set(&cli->detail, ERR_SYNTAX, "%s: not UTF-8 text", cli_arg(cli, 1));
     AUTO(json_freep) json_t *result = NULL;
-    enum err err = upload_all(cli, spec);
+    enum err err = devices ? upload_beside(cli, spec, "upload", NULL, "") : upload_all(cli, spec);
     if (err == ERR_OK)
         err = cli_job(cli, json_incref(spec), import_line, &result,
-                      "/v1/networks/%s/batches/import", cli_escape(cli_arg(cli, 0)));
+                      devices ? "/v1/networks/%s/batches/import-devices"
+                              : "/v1/networks/%s/batches/import",
+                      cli_escape(cli_arg(cli, 0)));
     if (err != ERR_OK)
         cli_uploads_done(cli, spec);
     import_report(cli, result);

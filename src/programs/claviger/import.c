@@ -19,7 +19,9 @@ void import_report(struct cli *cli, json_t *result)
     if (result == NULL || cli_print_json(cli, result))
         return;
     cli_say(cli, "%s: %s new, %s unchanged, %s reprovisioned, %s refused\n",
-            cli_count(cli_int(result, "lines"), "line", "lines"),
+            json_object_get(result, "devices") != NULL
+                ? cli_count(cli_int(result, "devices"), "device", "devices")
+                : cli_count(cli_int(result, "lines"), "line", "lines"),
             cli_grouped(cli_int(result, "new")), cli_grouped(cli_int(result, "unchanged")),
             cli_grouped(cli_int(result, "reprovisioned")), cli_grouped(cli_int(result, "refused")));
     if (json_object_get(result, "backup") != NULL)
