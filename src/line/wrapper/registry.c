@@ -9,10 +9,8 @@
 #define NAME_MAX_   31
 
 const struct claviger_line_wrapper *const line_wrappers[] = {
-    &line_wrapper_none,
-    &line_wrapper_orw,
-    &line_wrapper_simple,
-    NULL,
+    &line_wrapper_none,     &line_wrapper_orw,    &line_wrapper_simple,
+    &line_wrapper_reliable, &line_wrapper_rht_v2, NULL,
 };
 
 const struct claviger_line_wrapper *line_wrapper_find(const char *name)
