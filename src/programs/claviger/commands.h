@@ -77,6 +77,16 @@
     COMMAND("kmip import", command_kmip_import)                                                    \
     COMMAND("kmip raw", command_kmip_raw)                                                          \
     COMMAND("kmip decode", command_kmip_decode)                                                    \
+    COMMAND("factory import", command_factory_import)                                              \
+    COMMAND("factory packages", command_factory_packages)                                          \
+    COMMAND("factory show", command_factory_show)                                                  \
+    COMMAND("factory alias", command_factory_alias)                                                \
+    COMMAND("factory packager", command_factory_packager)                                          \
+    COMMAND("factory devices", command_factory_devices)                                            \
+    COMMAND("factory runs", command_factory_runs)                                                  \
+    COMMAND("factory export", command_factory_export)                                              \
+    COMMAND("factory exports", command_factory_exports)                                            \
+    COMMAND("factory line", command_factory_line)                                                  \
     COMMAND("server public-key", command_server_public_key)                                        \
     COMMAND("server ca", command_server_ca)                                                        \
     COMMAND("server reload", command_server_reload)                                                \
