@@ -1,6 +1,8 @@
 #include "api/api.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "api/call.h"
@@ -23,6 +25,7 @@ struct api {
     struct events *events;
     struct logins *logins;
     unsigned beats;
+    _Atomic uint64_t records; /* of the audit chain, as listeners know it */
     struct workers *workers;
     struct workers *job_workers;
     struct workers *quick_workers; /* NULL without a factory */
@@ -141,6 +144,11 @@ enum err api_submit(struct api *api, void (*fn)(void *arg, struct keeper_client 
     return err;
 }
 
+static void tell_of_job(void *ctx, const char *owner, const char *json)
+{
+    api_events_post_to(ctx, API_TOPIC_JOBS, owner, "job", json);
+}
+
 static bool is_alive(void *ctx, uint64_t session)
 {
     return sessions_alive(ctx, session, logins_now());
@@ -175,6 +183,8 @@ enum err api_new(const struct api_config *config, struct api **ret_api, struct e
         err = jobs_new(&api->jobs);
     if (err == ERR_OK)
         err = events_new(&api->events);
+    if (err == ERR_OK)
+        jobs_tell(api->jobs, tell_of_job, api);
     if (err == ERR_OK)
         err = logins_new(&api->logins);
     if (err == ERR_OK)
@@ -325,9 +335,28 @@ enum err api_give(json_t *json, json_t **ret_answer)
     return ERR_OK;
 }
 
-static void tidy(void *arg)
+/* What the pages want to hear of, while somebody listens. */
+static void tell_of_daemon(struct api *api, struct keeper_client *keeper)
+{
+    struct keeper_status status;
+    char json[160];
+    if (events_listeners(api->events) == 0 || keeper_status(keeper, &status, NULL) != ERR_OK)
+        return;
+    (void)snprintf(json, sizeof json,
+                   "{\"token_ready\":%s,\"released\":%llu,\"refused\":%llu,\"records\":%llu}",
+                   status.token_ready ? "true" : "false", (unsigned long long)status.released,
+                   (unsigned long long)status.refused, (unsigned long long)status.records);
+    api_events_post(api, API_TOPIC_STATUS, "status", json);
+    if (atomic_exchange(&api->records, status.records) == status.records)
+        return;
+    (void)snprintf(json, sizeof json, "{\"records\":%llu}", (unsigned long long)status.records);
+    api_events_post(api, API_TOPIC_AUDIT, "audit", json);
+}
+
+static void tidy(void *arg, struct keeper_client *keeper)
 {
     struct api *api = arg;
+    tell_of_daemon(api, keeper);
     uint64_t now = clock_mono_ns();
     jobs_tidy(api->jobs, now);
     spool_tidy(api->spool, now);
@@ -341,7 +370,7 @@ void api_tidy(struct api *api)
         events_beat(api->events);
     sessions_tidy(logins_sessions(api->logins), logins_now());
     api_events_sweep(api);
-    enum err err = workers_submit(api->workers, tidy, api);
+    enum err err = api_submit(api, tidy, api);
     (void)err; /* too busy: the next time will do */
 }
 

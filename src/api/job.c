@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "api/json.h"
@@ -12,6 +13,8 @@
  * references to them with atomic operations, or must not be used so. */
 static_assert(JSON_HAVE_ATOMIC_BUILTINS || JSON_HAVE_SYNC_BUILTINS,
               "jansson without atomic reference counts");
+
+#define TELL_NS UINT64_C(500000000)
 
 enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_DONE, JOB_FAILED };
 
@@ -24,6 +27,7 @@ struct job {
     char stage[32];
     uint64_t done, total;
     uint64_t ended_ns;
+    uint64_t told_ns; /* when others heard of it last */
     uint64_t lines_total;
     json_t *lines; /* array, at most JOB_LINES_MAX */
     json_t *result;
@@ -34,6 +38,8 @@ struct job {
 
 struct jobs {
     pthread_mutex_t lock;
+    jobs_told_fn *told;
+    void *told_ctx;
     uint64_t last_id;
     struct job slots[JOBS_MAX];
 };
@@ -46,6 +52,12 @@ enum err jobs_new(struct jobs **ret_jobs)
     (void)pthread_mutex_init(&jobs->lock, NULL);
     *ret_jobs = jobs;
     return ERR_OK;
+}
+
+void jobs_tell(struct jobs *jobs, jobs_told_fn *told, void *ctx)
+{
+    jobs->told = told;
+    jobs->told_ctx = ctx;
 }
 
 static void job_clear(struct job *job)
@@ -113,15 +125,49 @@ uint64_t job_id(const struct job *job)
     return job->id;
 }
 
+static const char *const states[] = {"queued", "running", "done", "failed"};
+
+/* What is told of a job. Taken under the lock, told without it: who is told may do anything. */
+struct news {
+    char owner[80];
+    json_t *json;
+};
+
+/* Locked. */
+static struct news news_of(struct job *job)
+{
+    struct news news = {.json = NULL};
+    if (job->jobs->told == NULL)
+        return news;
+    news.json = json_pack("{s:I s:s s:s s:s s:I s:I}", "job", (json_int_t)job->id, "kind",
+                          job->kind, "state", states[job->state], "stage", job->stage, "done",
+                          (json_int_t)job->done, "total", (json_int_t)job->total);
+    (void)snprintf(news.owner, sizeof news.owner, "%s", job->owner);
+    job->told_ns = clock_mono_ns();
+    return news;
+}
+
+static void tell(const struct jobs *jobs, struct news news)
+{
+    char *text = news.json != NULL ? json_dumps(news.json, JSON_COMPACT) : NULL;
+    if (text != NULL)
+        jobs->told(jobs->told_ctx, news.owner, text);
+    free(text);
+    json_decref(news.json);
+}
+
 static void job_end(struct job *job, enum err err, const struct err_detail *detail, json_t *result)
 {
-    (void)pthread_mutex_lock(&job->jobs->lock);
+    struct jobs *jobs = job->jobs;
+    (void)pthread_mutex_lock(&jobs->lock);
     job->state = err == ERR_OK ? JOB_DONE : JOB_FAILED;
     job->err = err;
     job->detail = *detail;
     job->result = result;
     job->ended_ns = clock_mono_ns();
-    (void)pthread_mutex_unlock(&job->jobs->lock);
+    struct news news = news_of(job);
+    (void)pthread_mutex_unlock(&jobs->lock); /* the job may be another's from here on */
+    tell(jobs, news);
 }
 
 void job_fail(struct job *job, enum err err)
@@ -135,7 +181,9 @@ void job_run(struct job *job, job_fn *fn, struct api *api, struct fleet_call *ca
     json_t *result = NULL;
     (void)pthread_mutex_lock(&job->jobs->lock);
     job->state = JOB_RUNNING;
+    struct news news = news_of(job);
     (void)pthread_mutex_unlock(&job->jobs->lock);
+    tell(job->jobs, news);
     call->progress = job_progress;
     call->progress_ctx = job;
     enum err err =
@@ -160,7 +208,11 @@ bool job_progress(void *ctx, const char *stage, uint64_t done, uint64_t total)
     (void)snprintf(job->stage, sizeof job->stage, "%s", stage);
     job->done = done;
     job->total = total;
+    struct news news = {.json = NULL};
+    if (clock_mono_ns() - job->told_ns >= TELL_NS)
+        news = news_of(job);
     (void)pthread_mutex_unlock(&job->jobs->lock);
+    tell(job->jobs, news);
     return !atomic_load(&job->cancelled);
 }
 
@@ -176,7 +228,6 @@ static struct job *find(struct jobs *jobs, uint64_t id)
 
 static json_t *show(const struct job *job, uint64_t from_line)
 {
-    static const char *const states[] = {"queued", "running", "done", "failed"};
     json_t *lines = json_array();
     size_t len = json_array_size(job->lines);
     for (size_t i = from_line < len ? (size_t)from_line : len; i < len; i++)

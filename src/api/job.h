@@ -21,6 +21,11 @@ typedef enum err job_fn(struct job *job, struct api *api, const struct fleet_cal
                         json_t *spec, json_t **ret_result, struct err_detail *detail);
 
 MUST_CHECK enum err jobs_new(struct jobs **ret_jobs);
+/* Told when a job begins, ends, or has come further (twice a second at most): {"job","kind",
+ * "state","stage","done","total"}, one line, borrowed. Before the first job; on the job's thread.
+ */
+typedef void jobs_told_fn(void *ctx, const char *owner, const char *json);
+void jobs_tell(struct jobs *jobs, jobs_told_fn *told, void *ctx);
 void jobs_free(struct jobs *jobs); /* nothing runs any more */
 /* A job in state "queued"; ERR_BUSY where JOBS_MAX are under way. */
 MUST_CHECK enum err jobs_add(struct jobs *jobs, const char *kind, const char *owner,

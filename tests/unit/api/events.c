@@ -132,6 +132,36 @@ static void a_slow_reader_is_told_and_dropped(void **state)
     (void)close(fd);
 }
 
+static void a_job_tells_how_it_goes(void **state)
+{
+    (void)state;
+    static char text[65536];
+    *text = '\0';
+    int fd = listen_to("jobs", NULL);
+    assert_true(read_until(fd, text, sizeof text, "retry"));
+    json_decref(api_rig_job(&rig, "/v1/backup", "{}"));
+    assert_true(read_until(fd, text, sizeof text, "\"state\":\"done\""));
+    assert_non_null(
+        strstr(text, "event: job\ndata: {\"job\":1,\"kind\":\"backup\",\"state\":\"running\""));
+    (void)close(fd);
+}
+
+static void the_daemon_tells_of_itself_while_somebody_listens(void **state)
+{
+    (void)state;
+    static char text[65536];
+    *text = '\0';
+    int fd = listen_to("status,audit", NULL);
+    assert_true(read_until(fd, text, sizeof text, "retry"));
+    api_tidy(rig.api);
+    assert_true(read_until(fd, text, sizeof text, "event: audit\ndata: {\"records\":"));
+    assert_non_null(strstr(text, "event: status\ndata: {\"token_ready\":true"));
+    api_tidy(rig.api);
+    api_tidy(rig.api); /* the third brings the heartbeat */
+    assert_true(read_until(fd, text, sizeof text, ": still here"));
+    (void)close(fd);
+}
+
 static void wrong_topics_are_refused(void **state)
 {
     (void)state;
@@ -158,6 +188,9 @@ static void there_are_so_many_listeners_of_one_and_no_more(void **state)
 TEST_MAIN(cmocka_unit_test_setup_teardown(an_event_reaches_who_listens_to_its_topic, begin, end),
           cmocka_unit_test_setup_teardown(who_comes_again_is_told_what_was_missed, begin, end),
           cmocka_unit_test_setup_teardown(a_slow_reader_is_told_and_dropped, begin, end),
+          cmocka_unit_test_setup_teardown(a_job_tells_how_it_goes, begin, end),
+          cmocka_unit_test_setup_teardown(the_daemon_tells_of_itself_while_somebody_listens, begin,
+                                          end),
           cmocka_unit_test_setup_teardown(wrong_topics_are_refused, begin, end),
           cmocka_unit_test_setup_teardown(there_are_so_many_listeners_of_one_and_no_more, begin,
                                           end))
