@@ -1,6 +1,7 @@
 #pragma once
 
 #include "crypto/curve.h"
+#include "crypto/key_format.h"
 
 /* Algorithms and their parameters under the numbers of the enumerations of KMIP 2.1 (11), so that
  * protocol, store and keeper mean the same without tables between them. What stands here is not
@@ -21,8 +22,18 @@ enum crypto_alg { /* Cryptographic Algorithm */
                   ALG_HMAC_MD5 = 0xc,
                   ALG_DH = 0xd,
                   ALG_ECDH = 0xe,
+                  ALG_BLOWFISH = 0x10,
                   ALG_CAMELLIA = 0x11,
+                  ALG_CAST5 = 0x12,
+                  ALG_IDEA = 0x13,
+                  ALG_MARS = 0x14,
+                  ALG_RC2 = 0x15,
+                  ALG_RC4 = 0x16,
+                  ALG_RC5 = 0x17,
+                  ALG_SKIPJACK = 0x18,
+                  ALG_TWOFISH = 0x19,
                   ALG_EC = 0x1a,
+                  ALG_ONE_TIME_PAD = 0x1b,
                   ALG_CHACHA20 = 0x1c,
                   ALG_POLY1305 = 0x1d,
                   ALG_CHACHA20POLY1305 = 0x1e,
@@ -122,24 +133,4 @@ enum crypto_derivation { /* Derivation Method */
                          DERIVE_ASYMMETRIC_KEY = 0x8,
                          DERIVE_AWS_SIGNATURE_VERSION_4 = 0x9,
                          DERIVE_HKDF = 0xa,
-};
-
-enum crypto_key_format { /* Key Format Type */
-                         FORMAT_RAW = 0x1,
-                         FORMAT_OPAQUE = 0x2,
-                         FORMAT_PKCS1 = 0x3,
-                         FORMAT_PKCS8 = 0x4,
-                         FORMAT_X_509 = 0x5,
-                         FORMAT_ECPRIVATEKEY = 0x6,
-                         FORMAT_TRANSPARENT_SYMMETRIC_KEY = 0x7,
-                         FORMAT_TRANSPARENT_DSA_PRIVATE_KEY = 0x8,
-                         FORMAT_TRANSPARENT_DSA_PUBLIC_KEY = 0x9,
-                         FORMAT_TRANSPARENT_RSA_PRIVATE_KEY = 0xa,
-                         FORMAT_TRANSPARENT_RSA_PUBLIC_KEY = 0xb,
-                         FORMAT_TRANSPARENT_DH_PRIVATE_KEY = 0xc,
-                         FORMAT_TRANSPARENT_DH_PUBLIC_KEY = 0xd,
-                         FORMAT_TRANSPARENT_EC_PRIVATE_KEY = 0x14,
-                         FORMAT_TRANSPARENT_EC_PUBLIC_KEY = 0x15,
-                         FORMAT_PKCS12 = 0x16,
-                         FORMAT_PKCS10 = 0x17,
 };

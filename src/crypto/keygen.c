@@ -16,6 +16,34 @@ static enum err bad_bits(uint32_t alg, uint32_t bits, struct err_detail *detail)
     return err_set(detail, ERR_ARGUMENT, "algorithm %u has no keys of %u bits", alg, bits);
 }
 
+/* Ciphers whose keys are made and kept for others: nothing here encrypts with them. */
+static const struct foreign {
+    uint32_t alg, bits_min, bits_max, step, usual;
+} foreign[] = {
+    {ALG_BLOWFISH, 32, 448, 8, 128},  {ALG_CAST5, 40, 128, 8, 128},
+    {ALG_IDEA, 128, 128, 8, 128},     {ALG_MARS, 128, 448, 32, 256},
+    {ALG_RC2, 8, 1024, 8, 128},       {ALG_RC4, 40, 2048, 8, 128},
+    {ALG_RC5, 8, 2040, 8, 128},       {ALG_SKIPJACK, 80, 80, 8, 80},
+    {ALG_TWOFISH, 128, 256, 64, 256}, {ALG_ONE_TIME_PAD, 8, KEYGEN_BYTES_MAX * 8, 8, 256},
+};
+
+static const struct foreign *find_foreign(uint32_t alg)
+{
+    for (size_t i = 0; i < ARRAY_LEN(foreign); i++) {
+        if (foreign[i].alg == alg)
+            return &foreign[i];
+    }
+    return NULL;
+}
+
+static uint32_t foreign_bits(const struct foreign *f, uint32_t bits)
+{
+    if (bits == 0)
+        return f->usual;
+    const bool fits = bits >= f->bits_min && bits <= f->bits_max && bits % f->step == 0;
+    return fits ? bits : 0;
+}
+
 /* The bits asked for as bits of bytes; 0 where the algorithm has no such key. */
 static uint32_t real_bits(uint32_t alg, uint32_t bits)
 {
@@ -33,6 +61,9 @@ static uint32_t real_bits(uint32_t alg, uint32_t bits)
     case ALG_POLY1305: return bits == 0 || bits == 256 ? 256 : 0;
     default: break;
     }
+    const struct foreign *f = find_foreign(alg);
+    if (f != NULL)
+        return foreign_bits(f, bits);
     uint32_t hash = evp_hmac_hash(alg);
     if (bits == 0)
         return hash != 0 ? (uint32_t)hash_alg_size(hash) * 8 : 256;
@@ -43,7 +74,7 @@ static bool is_symmetric(uint32_t alg)
 {
     return alg == 0 || alg == ALG_AES || alg == ALG_CAMELLIA || alg == ALG_ARIA || alg == ALG_DES ||
            alg == ALG_DES3 || alg == ALG_CHACHA20 || alg == ALG_CHACHA20POLY1305 ||
-           alg == ALG_POLY1305 || evp_hmac_hash(alg) != 0;
+           alg == ALG_POLY1305 || find_foreign(alg) != NULL || evp_hmac_hash(alg) != 0;
 }
 
 enum err keygen_len(uint32_t alg, uint32_t bits, size_t *ret_len, struct err_detail *detail)
