@@ -1,0 +1,288 @@
+"""The provisioning server: packages in, stations served, devices recorded and exported, spoken to as curl would."""
+
+import base64
+import hashlib
+import http.client
+import os
+import re
+import signal
+import threading
+import uuid
+import xml.etree.ElementTree as ET
+
+import pytest
+
+import harness
+from factory_harness import ALIAS, CONFIG, Factory, Station, UnixConnection, admin
+from harness import BAD_INPUT, DONE, REFUSED, openssl, run, secret_file
+
+KEY = 384  # bytes that the operator's RSA-3072 gives
+NS = "{urn:claviger:device-keys:1}"
+
+
+@pytest.fixture(scope="module")
+def factory(folder, daemons):
+    return Factory(folder, daemons).start()
+
+
+@pytest.fixture(scope="module")
+def ready(factory):
+    """The example package is there."""
+    factory.trust()
+    factory.import_(factory.build(), "--comment", "first lot")
+    return factory
+
+
+@pytest.fixture
+def station(ready):
+    return Station(UnixConnection(ready.daemon.socket), ready)
+
+
+def folders(factory):
+    return sorted(p.name for p in (factory.daemon.state / "packages").iterdir())
+
+
+# Importing.
+
+
+def test_nobody_is_trusted_at_first(factory):
+    answer = factory.import_(factory.build(), status=None)
+    assert answer.status in (REFUSED, BAD_INPUT) and answer.json["error"]["code"] == "SIGNATURE"
+    assert folders(factory) == []
+
+
+def test_import_shows_what_is_inside(ready):
+    packages = ready.daemon.json("factory", "packages")["packages"]
+    assert [(p["config_id"], p["revision"], p["comment"], p["network"]) for p in packages] == [
+        (CONFIG, 1, "first lot", harness.NETWORK)]
+    assert packages[0]["applications"] == [{"name": "emcm", "version": "5.6.7.8"}]
+    assert packages[0]["aliases"] == [ALIAS]
+    shown = ready.daemon.json("factory", "show", CONFIG)
+    assert shown["kms_key"]["fingerprint"] == ready.operator.json("server", "public-key")["fingerprint"]
+    assert {f["role"] for f in shown["files"]} >= {"firmware", "field-configuration"}
+    assert "first lot" in ready.daemon.cli("factory", "show", "0x12345678abc").out
+    kinds = {r["kind"] for r in ready.daemon.records()}
+    assert {"packager-added", "package-imported"} <= kinds
+
+
+def test_a_staged_package_is_not_seen(ready):
+    caller = admin(ready.daemon)
+    upload = caller.upload(ready.build("other.tar.gz", lambda t: t.replace("0x12345678abc", "0x77").replace(ALIAS, "seven")).read_bytes())
+    staged = caller.job("/v1/factory/imports", {"upload": upload, "file": "other.tar.gz", "passphrase": harness.PASSPHRASE})
+    assert staged["package"]["config_id"] == "0x0000000000000077" and staged["replaces"] is None
+    assert caller.call("GET", "/v1/factory/packages/0x77")[0] == 404
+    assert caller.call("GET", "/v1/line/config?alias=seven")[0] == 404
+    caller.must("DELETE", f"/v1/factory/imports/{staged['import']}", status=204)
+    assert caller.call("POST", f"/v1/factory/imports/{staged['import']}/commit")[0] == 404
+    assert folders(ready) == [CONFIG]
+
+
+@pytest.mark.parametrize("what", ["passphrase", "cut", "bit", "text"])
+def test_bad_packages_leave_nothing(ready, what):
+    path = ready.build("bad.tar.gz")
+    data = bytearray(path.read_bytes())
+    passphrase = None
+    if what == "passphrase":
+        passphrase = secret_file(ready.folder, "not the right one at all")
+    elif what == "cut":
+        data = data[:len(data) // 2]
+    elif what == "bit":
+        data[len(data) // 2] ^= 1
+    else:
+        data = b"this is no package"
+    path.write_bytes(data)
+    before = ready.daemon.json("factory", "packages")
+    answer = ready.import_(path, status=None, passphrase=passphrase)
+    assert answer.status != DONE and "error" in answer.json, answer
+    if what == "passphrase":
+        assert answer.json["error"]["code"] == "DECRYPT"
+    assert folders(ready) == [CONFIG]
+    assert ready.daemon.json("factory", "packages") == before
+
+
+def test_two_imports_at_once_make_two_revisions(ready):
+    config = "0x0000000000000099"
+    data = ready.build("nine.tar.gz", lambda t: t.replace("0x12345678abc", "0x99").replace(ALIAS, "nine")).read_bytes()
+    done = []
+
+    def work():
+        caller = admin(ready.daemon)
+        body = {"upload": caller.upload(data), "file": "nine.tar.gz", "passphrase": harness.PASSPHRASE}
+        staged = caller.job("/v1/factory/imports", body)
+        done.append(caller.must("POST", f"/v1/factory/imports/{staged['import']}/commit"))
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert sorted(d["revision"] for d in done) == [1, 2, 3]
+    shown = ready.daemon.json("factory", "show", config)
+    assert shown["revision"] == 3 and [r["revision"] for r in shown["revisions"]] == [3, 2, 1]
+    assert ready.daemon.json("factory", "show", config, "--revision", "1")["revision"] == 1
+
+
+def test_aliases(ready):
+    caller = admin(ready.daemon)
+    assert caller.call("GET", "/v1/line/config?alias=nobody")[0] == 404
+    caller.must("PUT", "/v1/factory/aliases/kite", {"config_id": CONFIG})
+    assert caller.must("GET", "/v1/line/config?alias=kite")["config_id"] == CONFIG
+    assert caller.call("PUT", "/v1/factory/aliases/kite", {"config_id": "0x5"})[0] == 404
+    assert caller.call("PUT", "/v1/factory/aliases/kite", {"config_id": "0x99"})[0] == 409
+    assert caller.call("PUT", "/v1/factory/aliases/a%20b", {"config_id": CONFIG})[0] == 400
+    # an import whose alias is another's is refused
+    path = ready.build("eight.tar.gz", lambda t: t.replace("0x12345678abc", "0x88"))
+    answer = ready.import_(path, status=None)
+    assert answer.json["error"]["code"] == "EXISTS" and ALIAS in answer.json["error"]["detail"]
+    caller.must("DELETE", "/v1/factory/aliases/kite", status=204)
+    assert caller.call("DELETE", "/v1/factory/aliases/kite")[0] == 404
+    ready.daemon.cli("factory", "alias", "set", "kite", "0x99")
+    assert ready.daemon.cli("factory", "alias", "set", "kite", CONFIG, status=None).status != DONE
+    ready.daemon.cli("factory", "alias", "set", "kite", CONFIG, "--replace")
+    ready.daemon.cli("factory", "alias", "remove", "kite")
+
+
+# Serving stations.
+
+
+def test_configuration_and_files(station, ready):
+    config = station.must("GET", f"/v1/line/config?id={CONFIG}")
+    assert config == station.must("GET", f"/v1/line/config?alias={ALIAS}")
+    assert config["files"] == "https" and "BEGIN PUBLIC KEY" in config["kms_key"]
+    firmware = config["node"]["firmware"]
+    status, data = station.call("GET", firmware["path"])
+    assert status == 200 and len(data) == firmware["size"]
+    assert hashlib.sha256(data).hexdigest() == firmware["sha256"] and hashlib.md5(data).hexdigest() == firmware["md5"]
+    assert data == (ready.site / firmware["name"]).read_bytes()
+    assert station.call("GET", "/v1/line/config")[0] == 400
+    assert station.call("GET", f"/v1/line/config?id={CONFIG}&alias={ALIAS}")[0] == 400
+    for name in ("..%2f..%2f..%2fclavigerd.conf", "%2e%2e", "nothing.bin", ".staged-1"):
+        assert station.call("GET", f"/v1/line/files/{CONFIG}/1/{name}")[0] in (400, 404), name
+
+
+def test_gateway_keys_come_wrapped(station, ready, tmp_path):
+    openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", tmp_path / "s.key")
+    openssl("pkey", "-in", tmp_path / "s.key", "-pubout", "-out", tmp_path / "s.pem")
+    body = {"config_id": CONFIG, "revision": 1, "recipient": (tmp_path / "s.pem").read_text()}
+    answer = station.must("POST", "/v1/line/gateway-keys", body)
+    assert len(base64.b64decode(answer["cms"])) > 200 and re.fullmatch("[0-9a-f]{16}", answer["gateway_kcv"])
+    assert (answer["gateway_version"], answer["cdld_version"]) == (1, 1)
+    assert station.call("POST", "/v1/line/gateway-keys", {**body, "recipient": "no key"})[0] == 400
+    assert station.call("POST", "/v1/line/gateway-keys", {**body, "revision": 7})[0] == 404
+
+
+def test_a_run_from_begin_to_export(station, ready, tmp_path):
+    caller, daemon = admin(ready.daemon), ready.daemon
+    node, encrypted = "0x00010200", ready.kms_encrypt(os.urandom(16))
+    assert station.call("GET", f"/v1/line/devices/{node}")[0] == 404
+    run_id = station.begin()
+    first = station.key(run_id, node, encrypted=encrypted)
+    record = station.must("GET", f"/v1/line/devices/{node}")
+    assert record["state"] == "keyed" and record["kcv"] == "00112233445566ff"
+    assert daemon.json("factory", "devices", "--state", "keyed")["devices"][0]["node_id"] == node
+    assert first == station.key(run_id, node, encrypted=encrypted)  # the same once more
+    station.end(run_id, 0, node)
+    assert station.must("GET", f"/v1/line/devices/{node}")["state"] == "provisioned"
+    assert station.end(run_id, 0, node) == {"run": run_id}  # idempotent
+    shown = caller.must("GET", f"/v1/factory/devices/{node}")
+    assert [r["run"] for r in shown["runs"]] == [run_id] and shown["applications"][0]["name"] == "emcm"
+    assert shown["runs"][0]["versions_after"] == {"node": "1.2.3.4"} and shown["runs"][0]["operator"] == "mira"
+    line = caller.must("GET", "/v1/factory/line?minutes=10")
+    assert line["stations"][0]["passed"] >= 1 and len(line["chart"]) == 10
+    assert line["codes"][0] == {"code": 0, "count": line["codes"][0]["count"], "text": "done", "action": ""}
+    # out, once more, and what is in it
+    out, again = tmp_path / "device_keys.xml", tmp_path / "again.xml"
+    export = daemon.json("factory", "export", "-o", out, "--config", CONFIG, "--only-new")
+    daemon.cli("factory", "export", "-o", again, "--repeat", export["export"])
+    assert out.read_bytes() == again.read_bytes()
+    assert run(["xmllint", "--noout", "--schema", harness.SOURCE / "docs/device-keys.xsd", out], status=DONE)
+    device = ET.parse(out).getroot().find(NS + "device")
+    assert device.get("nodeId") == node and device.get("batch") == "1000" and device.get("configId") == CONFIG
+    assert device.find(NS + "key").get("recipient") == ready.operator.json("server", "public-key")["fingerprint"]
+    assert daemon.cli("factory", "export", "-o", tmp_path / "none.xml", "--only-new", status=None).status != DONE
+    assert not (tmp_path / "none.xml").exists()
+    assert daemon.json("factory", "exports")["exports"][0]["devices"] == 1
+    assert caller.must("GET", f"/v1/factory/devices/{node}")["exported"] is True
+    assert "devices-exported" in {r["kind"] for r in daemon.records()}
+
+
+def test_what_stations_send_is_checked(station):
+    run_id = station.begin()
+    bad = [("POST", "/v1/line/runs", {"run": "1", "operation": "PROVISION", **station.place()}),
+           ("POST", "/v1/line/runs", {"run": str(uuid.uuid4()), "operation": "BREW", **station.place()}),
+           ("POST", "/v1/line/runs", {"run": str(uuid.uuid4()), "operation": "PROVISION", **station.place(), "batch": 1 << 32}),
+           ("POST", "/v1/line/runs", {"run": str(uuid.uuid4()), "operation": "PROVISION", **station.place(), "operator": "x" * 65}),
+           ("POST", f"/v1/line/runs/{run_id}/end", {"return_code": 256}),
+           ("POST", f"/v1/line/runs/{run_id}/end", {"return_code": 0, "versions_before": {"node": 3}}),
+           ("POST", f"/v1/line/runs/{run_id}/end", {"return_code": 0, "seconds": -1}),
+           ("PUT", "/v1/line/devices/zz", {}),
+           ("PUT", "/v1/line/devices/0x7", {"run": run_id, **station.place(), "time": "yesterday", "key": "00", "kcv": "00" * 8}),
+           ("PUT", "/v1/line/devices/0x7", {"run": run_id, **station.place(), "time": "2026-11-21T12:00:00Z", "key": "00" * 255, "kcv": "00" * 8}),
+           ("PUT", "/v1/line/devices/0x7", {"run": run_id, **station.place(), "time": "2026-11-21T12:00:00Z", "key": "00" * KEY, "kcv": "00"})]
+    for method, path, body in bad:
+        status, answer = station.call(method, path, body)
+        assert status == 400 and answer["error"]["code"] == "ARGUMENT", (path, body, answer)
+    assert station.call("POST", f"/v1/line/runs/{uuid.uuid4()}/end", {"return_code": 0})[0] == 404
+    assert station.call("GET", "/v1/line/devices/0x7")[0] == 404
+
+
+def test_lists(station, ready):
+    for n in range(5):
+        station.provision(f"0x0002000{n}", encrypted=bytes(KEY))
+    devices = ready.daemon.json("factory", "devices", "--search", "0x0002", "--limit", "2")
+    assert [d["node_id"] for d in devices["devices"]] == ["0x00020000", "0x00020001"] and devices["next"] == "0x00020002"
+    more = ready.daemon.json("factory", "devices", "--search", "0x0002", "--from", devices["next"])
+    assert len(more["devices"]) == 3 and more["next"] is None
+    runs = ready.daemon.json("factory", "runs", "--limit", "3")
+    assert len(runs["runs"]) == 3 and runs["next"]
+    assert ready.daemon.json("factory", "runs", "--after", runs["next"])["runs"][0]["id"] < runs["runs"][-1]["id"]
+    assert ready.daemon.cli("factory", "line", "--once").out.count("uid:") == 1
+    assert ready.daemon.json("factory", "export", "--count", "--nodes", "0x20000-0x20002")["devices"] == 3
+
+
+def test_a_keyed_device_is_never_lost(ready):
+    """Killed again and again while keys come in: what was answered is there afterwards."""
+    daemon = ready.daemon
+    answered = {}
+    for turn in range(3):
+        stop = threading.Event()
+
+        def work(base):
+            try:
+                station = Station(UnixConnection(daemon.socket), ready)
+                for n in range(10000):
+                    if stop.is_set():
+                        return
+                    node, encrypted = f"0x{base + n:08x}", os.urandom(KEY)
+                    station.key(station.begin(), node, encrypted=encrypted)
+                    answered[node] = encrypted
+            except (OSError, http.client.HTTPException):
+                return  # the daemon is gone
+
+        before = len(answered)
+        threads = [threading.Thread(target=work, args=(0x100000 * (turn + 1) + 0x10000 * i,)) for i in range(4)]
+        for t in threads:
+            t.start()
+        harness.wait_for(lambda: len(answered) > before + 40, "keys to come in")
+        daemon.process.send_signal(signal.SIGKILL)
+        stop.set()
+        for t in threads:
+            t.join()
+        daemon.process.wait()
+        daemon.process = None
+        daemon.start()
+    caller = admin(daemon)
+    for node in answered:
+        assert caller.must("GET", f"/v1/line/devices/{node}")["state"] == "keyed"
+
+
+def test_leftovers_go_at_the_start(ready):
+    daemon, packages = ready.daemon, ready.daemon.state / "packages"
+    daemon.stop()
+    for name in (".staged-9", f"{CONFIG}/77", "0x00000000000000ff/1"):
+        (packages / name).mkdir(parents=True)
+        (packages / name / "package.xml").write_text("half")
+    daemon.start()
+    assert not list(packages.glob(".staged*")) and not (packages / CONFIG / "77").exists()
+    assert not (packages / "0x00000000000000ff").exists()
+    assert (packages / CONFIG / "1" / "package.xml").exists()
