@@ -122,7 +122,7 @@ class Factory:
                 "segment": 12, "offset": n * 200, "hash": digest(f"record{n}")})
 
     @staticmethod
-    def user(name, role, age, login, must_change=False, state="enabled"):
+    def user(name, role, age, login, must_change=False, state="active"):
         return {"name": name, "role": role, "state": state, "created": when(age), "last_login": None if login is None else when(login),
                 "must_change": must_change, "locked_until": None, "password": "admin"}
 
@@ -346,7 +346,7 @@ class Api:
                 u = self.of(f.users, user)
                 u["role"] = body.get("role", u["role"])
                 if "disabled" in body:
-                    u["state"] = "disabled" if body["disabled"] else "enabled"
+                    u["state"] = "disabled" if body["disabled"] else "active"
                 if body.get("reset"):
                     u.update(must_change=True, password="linen-harbor-violet-52")
                     return {"password": "linen-harbor-violet-52"}

@@ -31,8 +31,8 @@ export function drawLine(canvas: HTMLCanvasElement, rows: LineState["chart"]): L
         data: {
             labels: labels(rows),
             datasets: [
-                { label: "passed", data: rows.map((r) => r.passed), stack: "runs", barPercentage: 1, categoryPercentage: 0.86 },
-                { label: "failed", data: rows.map((r) => r.failed), stack: "runs", barPercentage: 1, categoryPercentage: 0.86 },
+                { label: "passed", data: rows.map((r) => r.passed), stack: "runs", barPercentage: 1, categoryPercentage: 0.86, backgroundColor: colour("good-fill") },
+                { label: "failed", data: rows.map((r) => r.failed), stack: "runs", barPercentage: 1, categoryPercentage: 0.86, backgroundColor: colour("bad-fill") },
             ],
         },
         options: {
@@ -48,15 +48,15 @@ export function drawLine(canvas: HTMLCanvasElement, rows: LineState["chart"]): L
         },
     });
     const restyle = (): void => {
-        chart.data.datasets[0].backgroundColor = colour("good");
-        chart.data.datasets[1].backgroundColor = colour("bad");
+        chart.data.datasets[0].backgroundColor = colour("good-fill");
+        chart.data.datasets[1].backgroundColor = colour("bad-fill");
         for (const axis of ["x", "y"]) {
             const scale = chart.options.scales![axis]!;
             scale.ticks!.color = colour("muted");
             scale.grid!.color = colour("edge");
             scale.grid!.borderColor = colour("edge");
         }
-        chart.update("none");
+        chart.update();
     };
     restyle();
     return {

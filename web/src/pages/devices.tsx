@@ -10,7 +10,7 @@ import { Icon, Sign } from "../ui/icons";
 import { Code, Empty, ErrorBox, Loading, Page, Search, Select, TextField, Time } from "../ui/kit";
 import { More, Table } from "../ui/table";
 
-const PAGE = 100;
+const PAGE = 50;
 
 interface Answer {
     devices: DeviceRow[];

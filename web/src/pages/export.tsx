@@ -103,10 +103,13 @@ export const Export = component<PageProps>(({ place }) => {
     }).then(() => setJob(null));
 
     return (
-        <Page title="Export" lead="device_keys.xml for the operator: each device's key, encrypted to the operator's public key on the line already.">
+        <Page title="Export" lead="device_keys.xml for the operator: each device's key as it came from the line, encrypted to the operator's public key.">
             <div class="split">
                 <Part title="Which devices">
-                    <Form send="Export" sendBusy="Exporting…" busy={busy} error={error} disabled={bad} label="Export devices" onSend={() => void send()}>
+                    <Form send="Export" sendBusy="Exporting…" busy={busy} error={error} disabled={bad} label="Export devices" also={[
+                        <button key="count" type="button" disabled={bad || busy} onClick={() => void preview()}>Count</button>,
+                        <span key="counted" role="status" class="counted muted num">{counted === null ? "" : `${plural(counted, "device")} would be exported`}</span>,
+                    ]} onSend={() => void send()}>
                         <Select label="Configuration" name="config" value={config} onValue={changed(setConfig)} options={[
                             ["", "every one"],
                             ...(config && !packages.data?.packages.some((p) => p.config_id === config) ? [[config, config] as [string, string]] : []),
@@ -119,10 +122,6 @@ export const Export = component<PageProps>(({ place }) => {
                             <TextField label="To" name="to" type="date" value={to} onValue={changed(setTo)} error={badDates} hint="That day included." />
                         </div>
                         <Check label="Only devices never exported before" value={onlyNew} onValue={changed(setOnlyNew)} />
-                        <div class="buttons">
-                            <button type="button" disabled={bad || busy} onClick={() => void preview()}>Count</button>
-                            <span role="status" class="muted num">{counted === null ? "" : `${plural(counted, "device")} would be exported`}</span>
-                        </div>
                     </Form>
                     {job ? <Progress label="Writing the file" done={job.done} total={job.total} note={job.done ? `${count(job.done)} devices` : ""} /> : null}
                     {done ? <p class="note">Export {done.export} holds {plural(done.devices, "device")}. <a href={withQuery(path`/v1/downloads/${done.download}`, {})} download={FILE}>Save {FILE}</a></p> : null}

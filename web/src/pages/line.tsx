@@ -1,6 +1,6 @@
 import { h } from "preact";
 import { PageProps } from "../app";
-import { get, withQuery } from "../api";
+import { get } from "../api";
 import { LineState } from "../factory";
 import { ago, clock, count, percent, plural } from "../format";
 import { component, useEffect, useInterval, useLoad, useRef, useState } from "../hooks";
@@ -82,8 +82,8 @@ export const Line = component<PageProps>(({ place }) => {
     const passed = line?.batches.reduce((n, b) => n + b.passed, 0) ?? 0, failed = line?.batches.reduce((n, b) => n + b.failed, 0) ?? 0;
     return (
         <Page title="Line" lead={<Sign mark={state === "live" ? "good" : state === "polling" ? "warn" : "wait"} live={state === "live"}>{stateWords[state]}</Sign>}
-            actions={<Select label="Time" value={minutes} onValue={(v) => requery({ minutes: v })}
-                options={[["15", "15 minutes"], ["60", "1 hour"], ["480", "8 hours"], ["1440", "24 hours"]]} />}>
+            actions={<div class="inline"><Select label="Time" value={minutes} onValue={(v) => requery({ minutes: v })}
+                options={[["15", "15 minutes"], ["60", "1 hour"], ["480", "8 hours"], ["1440", "24 hours"]]} /></div>}>
             <ErrorBox error={found.error} retry={found.reload} />
             {!line ? (found.error ? null : <Loading rows={8} what="Loading the line" />) : (
                 <div class="stack">
@@ -148,7 +148,6 @@ export const Line = component<PageProps>(({ place }) => {
                             </Part>
                         </div>
                     </div>
-                    <p><a href={withQuery("/v1/factory/line", { minutes })} class="muted" download="line.json">These figures as JSON</a></p>
                 </div>
             )}
         </Page>

@@ -8,7 +8,7 @@ import { Form, TextField, useWork } from "../ui/kit";
 const PASSWORD_MIN = 12;
 
 function focusFirst(): void {
-    document.querySelector<HTMLElement>(".gate input")?.focus();
+    document.querySelector<HTMLElement>(".gate input:not([hidden])")?.focus();
 }
 
 export const Login = component<{ ended: boolean; onLogin: (user: string, password: string) => Promise<void> }>((p) => {
@@ -66,7 +66,7 @@ export const NewPassword = component<{ session: Session; forced: boolean; onDone
                         p.onDone();
                     });
                 }}>
-                    <input type="text" class="hidden" name="username" value={p.session.user} autocomplete="username" tabIndex={-1} aria-hidden="true" readOnly />
+                    <input type="text" name="username" value={p.session.user} autocomplete="username" hidden readOnly />
                     <TextField label="Old password" name="old" type="password" value={old} onValue={setOld} required autocomplete="current-password" />
                     <TextField label="New password" name="new" type="password" value={next} onValue={setNext} required autocomplete="new-password"
                         hint={`At least ${PASSWORD_MIN} characters; a few unrelated words are good.`} error={tried ? short : null} />

@@ -11,7 +11,7 @@ import { Icon, Sign } from "../ui/icons";
 import { Code, Confirm, Dialog, Empty, ErrorBox, Facts, Figure, Loading, Page, Part, Select, TextField, Time } from "../ui/kit";
 import { More, Table } from "../ui/table";
 
-const PAGE = 100;
+const PAGE = 50;
 const keyNames: { [key: string]: string } = { gateway: "Gateway key", gateway_cdld: "Code download key" };
 
 interface Details extends NodeRow {

@@ -60,33 +60,37 @@ export const System = component<PageProps>(({ session }) => {
                         <Figure name="Store" value={size(s.store.bytes)} />
                     </dl>
                     <div class="columns">
-                        <Part title="Services">
-                            {s.services.length === 0 ? <p class="muted">None is on.</p> : (
-                                <Table caption="Services" rows={s.services} rowKey={(v) => v.service} columns={[
-                                    { name: "Service", cell: (v) => v.service },
-                                    { name: "State", cell: (v) => <Sign mark={works(v.state) ? "good" : "warn"}>{v.state}</Sign> },
+                        <div class="stack">
+                            <Part title="Services">
+                                {s.services.length === 0 ? <p class="muted">None is on.</p> : (
+                                    <Table caption="Services" rows={s.services} rowKey={(v) => v.service} columns={[
+                                        { name: "Service", cell: (v) => v.service },
+                                        { name: "State", cell: (v) => <Sign mark={works(v.state) ? "good" : "warn"}>{v.state}</Sign> },
+                                    ]} />
+                                )}
+                            </Part>
+                            <Part title="Counts">
+                                <Facts rows={[
+                                    ["Networks", count(s.counts.networks)], ["Gateways", count(s.counts.gateways)], ["Nodes", count(s.counts.nodes)], ["Revoked", count(s.counts.revoked)], ["Destroyed", count(s.counts.destroyed)],
+                                    ...Object.entries(s.queues ?? {}).map(([name, n]): [string, string] => [`Queue: ${name}`, count(n)]),
                                 ]} />
-                            )}
-                        </Part>
-                        <Part title="Token and keeper">
-                            <Facts rows={[
-                                ["Token", s.keeper.token], ["Domain keys in memory", count(s.keeper.domains)], ["Exported", count(s.keeper.exported)], ["Imported", count(s.keeper.imported)],
-                                ["Generated", count(s.keeper.generated)], ["Malformed requests", count(s.keeper.malformed)], ["Audit records", count(s.keeper.records)], ["Syncs of the chain", count(s.keeper.syncs)],
-                                s.keeper.head ? ["Head of the chain", <Code>{s.keeper.head}</Code>] : null,
-                            ]} />
-                        </Part>
-                        <Part title="Store">
-                            <Facts rows={[
-                                ["Where", <Code>{s.store.url}</Code>], ["Size", size(s.store.bytes)], ["Log", size(s.store.log_bytes)], ["Commits since start", count(s.store.commits)], ["Schema", s.store.schema],
-                                ["Configuration", <Code>{s.configuration}</Code>], ["Process", s.pid],
-                            ]} />
-                        </Part>
-                        <Part title="Counts">
-                            <Facts rows={[
-                                ["Networks", count(s.counts.networks)], ["Gateways", count(s.counts.gateways)], ["Nodes", count(s.counts.nodes)], ["Revoked", count(s.counts.revoked)], ["Destroyed", count(s.counts.destroyed)],
-                                ...Object.entries(s.queues ?? {}).map(([name, n]): [string, string] => [`Queue: ${name}`, count(n)]),
-                            ]} />
-                        </Part>
+                            </Part>
+                        </div>
+                        <div class="stack">
+                            <Part title="Token and keeper">
+                                <Facts rows={[
+                                    ["Token", s.keeper.token], ["Domain keys in memory", count(s.keeper.domains)], ["Exported", count(s.keeper.exported)], ["Imported", count(s.keeper.imported)],
+                                    ["Generated", count(s.keeper.generated)], ["Malformed requests", count(s.keeper.malformed)], ["Audit records", count(s.keeper.records)], ["Syncs of the chain", count(s.keeper.syncs)],
+                                    s.keeper.head ? ["Head of the chain", <Code>{s.keeper.head}</Code>] : null,
+                                ]} />
+                            </Part>
+                            <Part title="Store">
+                                <Facts rows={[
+                                    ["Where", <Code>{s.store.url}</Code>], ["Size", size(s.store.bytes)], ["Log", size(s.store.log_bytes)], ["Commits since start", count(s.store.commits)], ["Schema", s.store.schema],
+                                    ["Configuration", <Code>{s.configuration}</Code>], ["Process", s.pid],
+                                ]} />
+                            </Part>
+                        </div>
                     </div>
                     {s.jobs?.length ? (
                         <Part title="Jobs">

@@ -188,7 +188,7 @@ export const Check = component<{ label: string; value: boolean; onValue: (v: boo
 export const Search = component<{ label: string; value: string; onValue: (v: string) => void; placeholder?: string }>((p) => {
     const id = useId("search");
     return (
-        <div class="search" role="search">
+        <div class="search" role="search" aria-label={p.label}>
             <label class="hidden" for={id}>{p.label}</label>
             <Icon name="search" />
             <input id={id} type="search" value={p.value} placeholder={p.placeholder} autocomplete="off" spellcheck="false"
@@ -217,12 +217,13 @@ export function useWork(): { busy: boolean; error: Error | null; work: (what: ()
     };
 }
 
-export const Form = (p: { onSend: () => void; busy?: boolean; error?: Error | null; send: string; sendBusy?: string; danger?: boolean; disabled?: boolean; cancel?: () => void; children?: Child; label?: string }): VNode => (
-    <form aria-label={p.label} onSubmit={(e: Event) => { e.preventDefault(); if (!p.busy) p.onSend(); }}>
+export const Form = (p: { onSend: () => void; busy?: boolean; error?: Error | null; send: string; sendBusy?: string; danger?: boolean; disabled?: boolean; cancel?: () => void; also?: Child; children?: Child; label?: string }): VNode => (
+    <form aria-label={p.label ?? p.send} onSubmit={(e: Event) => { e.preventDefault(); if (!p.busy) p.onSend(); }}>
         {p.children}
         <ErrorBox error={p.error} />
         <div class="buttons">
             <button type="submit" class={p.danger ? "danger" : "primary"} disabled={p.disabled} aria-disabled={p.busy ? "true" : undefined}>{p.busy ? (p.sendBusy ?? "One moment…") : p.send}</button>
+            {p.also}
             {p.cancel ? <button type="button" onClick={p.cancel}>Cancel</button> : null}
         </div>
     </form>
