@@ -8,11 +8,13 @@ from pathlib import Path
 
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 WIDE, PHONE = (1440, 900), (390, 844)
+BACK = Keys.SHIFT + Keys.TAB
 WAIT = 15  # seconds for what should take one
 
 
@@ -87,9 +89,12 @@ class Browser:
     def named(self, name, tags="button, a, input, select, textarea, summary"):
         """The control whose accessible name is `name`, in the open dialog if there is one."""
         def look():
-            root = "dialog[open] " if self.driver.find_elements(By.CSS_SELECTOR, "dialog[open]") else ""
-            selector = ", ".join(root + t.strip() for t in tags.split(","))
-            return next((e for e in self.driver.find_elements(By.CSS_SELECTOR, selector) if e.is_displayed() and e.accessible_name == name), None)
+            # Asking the browser for a name takes a while: only of those that could have it.
+            likely = self.js("""
+                const root = document.querySelector("dialog[open]") || document, name = arguments[1];
+                return [...root.querySelectorAll(arguments[0])].filter((e) => [e.getAttribute("aria-label"), e.textContent, e.value, e.title,
+                    ...[...(e.labels || [])].map((l) => l.textContent)].some((t) => t && t.includes(name)));""", tags, name)
+            return next((e for e in likely if e.is_displayed() and e.accessible_name == name), None)
         return self.until(look, f"a control named {name!r}")
 
     def click(self, name):
@@ -116,14 +121,20 @@ class Browser:
         return element.tag_name, element.accessible_name
 
     def press(self, *keys):
+        """As by the keyboard itself: a character, a text, or a key of Keys; BACK is Shift and Tab."""
         for key in keys:
-            self.driver.switch_to.active_element.send_keys(key)
+            chain = ActionChains(self.driver, duration=0)
+            if key == BACK:
+                chain.key_down(Keys.SHIFT).send_keys(Keys.TAB).key_up(Keys.SHIFT)
+            else:
+                chain.send_keys(key)
+            chain.perform()
 
     def tab_to(self, name, most=80, back=False):
         """By the Tab key only."""
         seen = []
         for _ in range(most):
-            self.press(*([Keys.SHIFT + Keys.TAB] if back else [Keys.TAB]))
+            self.press(BACK if back else Keys.TAB)
             seen.append(self.focused()[1])
             if seen[-1] == name:
                 return
