@@ -139,7 +139,7 @@ class Factory:
             "aliases": aliases, "network": "metro-east", "comment": comment, "imported": when(age), "imported_by": "mira.line",
             "created": when(age + 86400), "packager": "packaging-server", "sha256": digest(config), "size": sum(f[2] for f in files) // 2,
             "kms_key": {"fingerprint": digest("kms"), "bits": 2048},
-            "gateway_keys": {"network": "metro-east", "realm": "metro-east.example", "versions": [3, 4]}, "hardware": ["K170", "K171"],
+            "gateway_keys": {"network": "metro-east", "realm": "metro-east.example", "versions": {"gateway": 4, "cdld": 3}}, "hardware": ["K170", "K171"],
             "node": {"type": node, "version": version, "firmware": "node.bin", "field_configuration": "node_field.cfg",
                      "factory_configuration": "node_factory.cfg"},
             "files": [{"name": n, "role": r, "size": s, "sha256": digest(config + n), "md5": digest(config + n, "md5")} for n, r, s in files],
@@ -277,7 +277,7 @@ class Api:
                 return {**device, "runs": [r for r in f.runs if r["node_id"] == node],
                         "applications": [{"name": "emcm", "id": "0x0001f3a2"}], "exports": f.exports[1:2] if device["exported"] else []}
             case ("GET", "factory", "runs"):
-                return {"runs": f.runs[-100:], "next": None}
+                return {"runs": f.runs[:-1 - int(query.get("limit", 100)):-1], "next": None}
             case ("GET", "factory", "line"):
                 return f.line(int(query.get("minutes", 60)))
             case ("GET", "factory", "exports"):

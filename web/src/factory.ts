@@ -42,7 +42,7 @@ export interface PackageDetails extends Omit<PackageRow, "applications"> {
     sha256: string;
     size: number;
     kms_key: { fingerprint: string; bits: number } | null;
-    gateway_keys: { network: string; realm: string; versions: number | number[] | string } | null;
+    gateway_keys: { network: string; realm: string; versions: { gateway: number; cdld: number } } | null;
     hardware: string | string[] | null;
     node: { type: string; version: string; firmware: string | null; field_configuration: string | null; factory_configuration: string | null };
     applications: Application[];
@@ -92,7 +92,7 @@ export const versions = (list: Named[]): string => list.map((a) => `${a.name} ${
 export function stateMark(state: string): Mark {
     switch (state) {
     case "provisioned": case "active": case "enabled": case "done": case "ok": return "good";
-    case "keyed": case "pending": case "queued": case "pre-active": return "wait";
+    case "keyed": case "pretested": case "pending": case "queued": case "pre-active": return "wait";
     case "revoked": case "failed": case "disabled": case "locked": case "compromised": return "bad";
     default: return "idle";
     }

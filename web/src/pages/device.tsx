@@ -11,7 +11,7 @@ import { Table } from "../ui/table";
 interface Details extends DeviceRow {
     runs: Run[];
     applications: { name: string; id: string; extra?: string | null }[];
-    exports: { id: number | string; time?: string; created?: string; by?: string; actor?: string }[];
+    exports: { id: number; time: string; by: string }[];
 }
 
 const changes = (run: Run): string => {
@@ -61,7 +61,7 @@ export const Device = component<PageProps>(({ place }) => {
                                 {(d.exports ?? []).length === 0 ? <p><Sign mark="idle">Never exported</Sign></p> : (
                                     <ul class="feed">
                                         {d.exports.map((e) => (
-                                            <li key={e.id}><Sign mark="good">Export {e.id}</Sign><Time value={e.time ?? e.created} /><span class="muted">{e.by ?? e.actor ?? ""}</span></li>
+                                            <li key={e.id}><Sign mark="good">Export {e.id}</Sign><Time value={e.time} /><span class="muted">{e.by}</span></li>
                                         ))}
                                     </ul>
                                 )}

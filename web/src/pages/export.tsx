@@ -10,24 +10,22 @@ import { announce, Check, Code, Empty, ErrorBox, Form, Loading, Page, Part, Prog
 import { Table } from "../ui/table";
 
 interface Result {
-    export: number | string;
+    export: number;
     devices: number;
     download: number;
 }
 
 interface Past {
-    id: number | string;
-    time?: string;
-    created?: string;
-    by?: string;
-    actor?: string;
+    id: number;
+    time: string;
+    by: string;
     devices: number;
-    config_id?: string | null;
-    batches?: string | null;
-    nodes?: string | null;
-    from?: string | null;
-    to?: string | null;
-    only_new?: boolean;
+    config_id: string | null;
+    batches: string | null;
+    nodes: string | null;
+    from: string | null;
+    to: string | null;
+    only_new: boolean;
 }
 
 const FILE = "device_keys.xml";
@@ -39,13 +37,13 @@ const selection = (e: Past): string => [
     e.from ? `from ${e.from.slice(0, 10)}` : "", e.to ? `to ${e.to.slice(0, 10)}` : "", e.only_new ? "never exported before" : "",
 ].filter(Boolean).join(", ") || "everything";
 
-const Earlier = component<{ list: Past[]; repeat: (id: number | string) => void; busy: boolean }>((p) => p.list.length === 0 ? (
+const Earlier = component<{ list: Past[]; repeat: (id: number) => void; busy: boolean }>((p) => p.list.length === 0 ? (
     <Empty icon="export" title="Nothing was exported yet">Each export is recorded here and can be repeated: the same devices, the same bytes.</Empty>
 ) : (
     <Table caption="Earlier exports, newest first" rows={p.list} rowKey={(e) => e.id} columns={[
         { name: "Export", cell: (e) => e.id },
-        { name: "Time", cell: (e) => <Time value={e.time ?? e.created} /> },
-        { name: "By", cell: (e) => e.by ?? e.actor ?? "" },
+        { name: "Time", cell: (e) => <Time value={e.time} /> },
+        { name: "By", cell: (e) => e.by },
         { name: "Devices", num: true, cell: (e) => count(e.devices) },
         { name: "Selection", cell: selection },
         { name: "Repeat", shy: true, cell: (e) => <div class="actions"><button type="button" disabled={p.busy} aria-label={`Repeat export ${e.id}`} onClick={() => p.repeat(e.id)}><Icon name="rotate" />Repeat</button></div> },
@@ -97,7 +95,7 @@ export const Export = component<PageProps>(({ place }) => {
         setDone(null);
         fetched(await run<Result>("/v1/factory/exports", body(), setJob));
     }).then(() => setJob(null));
-    const repeat = (id: number | string): void => void work(async () => {
+    const repeat = (id: number): void => void work(async () => {
         setDone(null);
         fetched(await run<Result>(path`/v1/factory/exports/${id}/repeat`, {}, setJob));
     }).then(() => setJob(null));

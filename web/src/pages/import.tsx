@@ -16,10 +16,7 @@ interface Staged {
     replaces: number | null;
 }
 
-const stages: { [stage: string]: string } = {
-    unpack: "Unpacking", verify: "Verifying", signature: "Checking the signature", files: "Checking the files",
-    keys: "Opening the gateway keys", "gateway-keys": "Opening the gateway keys",
-};
+const stages: { [stage: string]: string } = { unpack: "Unpacking and verifying" };
 
 const Steps = ({ at }: { at: number }) => (
     <ol class="steps" aria-label="Steps">

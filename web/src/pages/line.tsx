@@ -1,7 +1,7 @@
 import { h } from "preact";
 import { PageProps } from "../app";
 import { get } from "../api";
-import { LineState } from "../factory";
+import { LineState, Run } from "../factory";
 import { ago, clock, count, percent, plural } from "../format";
 import { component, useEffect, useInterval, useLoad, useRef, useState } from "../hooks";
 import { href, requery } from "../router";
@@ -11,15 +11,19 @@ import { Code, Empty, ErrorBox, Figure, Loading, Page, Part, PassBar, Select } f
 import { Table } from "../ui/table";
 import type { LineChart } from "../chart";
 
-const FEED_MAX = 12;
+const FEED_MAX = 14;
 
 interface Shown {
+    run: string;
     at: string;
-    node: string;
+    node: string | null;
     station: string;
-    operation: string;
     code: number;
 }
+
+/* A run that has ended, as a line of the list. */
+const shownOf = (run: Run): Shown | null => typeof run?.return_code !== "number" ? null
+    : { run: run.run, at: run.ended ?? run.begun, node: run.node_id, station: run.station, code: run.return_code };
 
 const Chart = component<{ rows: LineState["chart"] }>((p) => {
     const canvas = useRef<HTMLCanvasElement | null>(null);
@@ -69,13 +73,14 @@ export const Line = component<PageProps>(({ place }) => {
     const found = useLoad<LineState>(() => get("/v1/factory/line", { minutes }), [minutes]);
     const [feed, setFeed] = useState<Shown[]>([]);
     const state = useEvents("line", (name, data) => {
-        const e = data as { [field: string]: unknown };
-        if (name !== "run" || typeof e?.return_code !== "number") return;
-        setFeed((before) => [{
-            at: String(e.ended ?? e.time ?? new Date().toISOString()), node: String(e.node_id ?? ""), station: String(e.station ?? ""),
-            operation: String(e.operation ?? ""), code: e.return_code as number,
-        }, ...before].slice(0, FEED_MAX));
+        const shown = name === "run" ? shownOf(data as Run) : null;
+        if (shown) setFeed((before) => [shown, ...before.filter((f) => f.run !== shown.run)].slice(0, FEED_MAX));
     }, found.reload);
+    useEffect(() => {
+        get<{ runs: Run[] }>("/v1/factory/runs", { limit: FEED_MAX }).then(
+            ({ runs }) => setFeed((before) => [...before, ...runs.map(shownOf).filter((f): f is Shown => f !== null && !before.some((b) => b.run === f.run))].slice(0, FEED_MAX)),
+            () => undefined); // the figures above say what is wrong
+    }, []);
     const [, tick] = useState(0);
     useInterval(() => tick((n) => n + 1), 15_000); // "3 min ago" grows older
     const line = found.data;
@@ -133,10 +138,10 @@ export const Line = component<PageProps>(({ place }) => {
                                 )}
                             </Part>
                             <Part title="As it happens">
-                                {feed.length === 0 ? <p class="muted">{state === "polling" ? "Live events do not come through; the figures are asked for every few seconds." : "Nothing yet since you came."}</p> : (
+                                {feed.length === 0 ? <p class="muted">{state === "polling" ? "Live events do not come through; the figures are asked for every few seconds." : "Nothing yet."}</p> : (
                                     <ul class="feed" aria-label="Latest runs">
                                         {feed.map((f) => (
-                                            <li key={`${f.at} ${f.node}`}>
+                                            <li key={f.run}>
                                                 <time dateTime={f.at}>{clock(f.at, true)}</time>
                                                 <Sign mark={f.code === 0 ? "good" : "bad"}>{f.code === 0 ? "passed" : `code ${f.code}`}</Sign>
                                                 {f.node ? <a href={href(["devices", f.node])}><Code>{f.node}</Code></a> : <span class="muted">no node</span>}

@@ -7,12 +7,13 @@ import { component, useLoad, useState } from "../hooks";
 import { href, requery } from "../router";
 import { may } from "../session";
 import { Icon } from "../ui/icons";
-import { announce, Code, Confirm, ErrorBox, Form, Loading, Page, Part, TextField, Time, useWork } from "../ui/kit";
+import { announce, Check, Code, Confirm, ErrorBox, Form, Loading, Page, Part, TextField, Time, useWork } from "../ui/kit";
 import { PackageApplications, PackageFacts } from "../ui/package-facts";
 import { Table } from "../ui/table";
 
 const Aliases = component<{ of: PackageDetails; change: boolean; onChange: () => void }>((p) => {
     const [alias, setAlias] = useState("");
+    const [move, setMove] = useState(false);
     const [leaving, setLeaving] = useState<string | null>(null);
     const { busy, error, work } = useWork();
     return (
@@ -27,12 +28,13 @@ const Aliases = component<{ of: PackageDetails; change: boolean; onChange: () =>
                 )}
                 {p.change ? (
                     <Form send="Add alias" busy={busy} error={error} label="Add an alias" disabled={alias.trim() === ""} onSend={() => work(async () => {
-                        await put(path`/v1/factory/aliases/${alias.trim()}`, { config_id: p.of.config_id });
+                        await put(path`/v1/factory/aliases/${alias.trim()}`, { config_id: p.of.config_id, replace: move });
                         setAlias("");
                         announce("alias added");
                         p.onChange();
                     })}>
-                        <TextField label="Another alias" value={alias} onValue={setAlias} mono hint="One that names another configuration is moved to this one." />
+                        <TextField label="Another alias" value={alias} onValue={setAlias} mono />
+                        <Check label="Move it here if it names another configuration" value={move} onValue={setMove} />
                     </Form>
                 ) : null}
             </div>

@@ -6,8 +6,6 @@ import { size } from "../format";
 import { Code, Facts, Time } from "./kit";
 import { Table } from "./table";
 
-const versionsOf = (v: number | number[] | string): string => (Array.isArray(v) ? v.join(", ") : String(v));
-
 export const PackageFacts = ({ of: p }: { of: PackageDetails }): VNode => (
     <Facts rows={[
         ["Configuration id", <Code>{p.config_id}</Code>],
@@ -18,7 +16,7 @@ export const PackageFacts = ({ of: p }: { of: PackageDetails }): VNode => (
         ["Packaged", p.created ? <Time value={p.created} /> : ""],
         ["Packager", p.packager],
         ["Size", p.size ? size(p.size) : ""],
-        p.gateway_keys ? ["Gateway keys", `${p.gateway_keys.network} · ${p.gateway_keys.realm} · versions ${versionsOf(p.gateway_keys.versions)}`] : null,
+        p.gateway_keys ? ["Gateway keys", `${p.gateway_keys.network} · ${p.gateway_keys.realm} · gateway v${p.gateway_keys.versions.gateway}, code download v${p.gateway_keys.versions.cdld}`] : null,
         p.kms_key ? ["Keys go to", <span>RSA {p.kms_key.bits} <Code>{p.kms_key.fingerprint.slice(0, 16)}…</Code></span>] : null,
         p.sha256 ? ["SHA-256", <Code>{p.sha256}</Code>] : null,
     ]} />

@@ -1,6 +1,7 @@
 // Tables. On a narrow screen each row becomes a card; the roles are written out, because display: block would take them away.
 
 import { Child, h, VNode } from "preact";
+import { count } from "../format";
 
 export interface Column<T> {
     name: string;
@@ -47,7 +48,7 @@ export function Table<T>(p: {
 
 export const More = ({ shown, total, more, busy }: { shown: number; total?: number; more?: (() => void) | null; busy?: boolean }): VNode => (
     <div class="more">
-        <span class="muted" role="status">{total === undefined ? `${shown} shown` : `${shown} of ${total}`}</span>
+        <span class="muted" role="status">{total === undefined ? `${count(shown)} shown` : `${count(shown)} of ${count(total)}`}</span>
         {more ? <button type="button" onClick={more} aria-disabled={busy ? "true" : undefined}>Show more</button> : null}
     </div>
 );
