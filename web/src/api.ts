@@ -76,7 +76,7 @@ async function json<T>(method: string, url: string, body?: unknown, quiet = fals
 }
 
 export const get = <T>(url: string, query: Query = {}): Promise<T> => json<T>("GET", withQuery(url, query));
-export const post = <T>(url: string, body: unknown = {}): Promise<T> => json<T>("POST", url, body);
+export const post = <T>(url: string, body?: unknown): Promise<T> => json<T>("POST", url, body);
 export const put = <T>(url: string, body: unknown = {}): Promise<T> => json<T>("PUT", url, body);
 export const patch = <T>(url: string, body: unknown = {}): Promise<T> => json<T>("PATCH", url, body);
 export const remove = <T>(url: string): Promise<T> => json<T>("DELETE", url);
@@ -85,7 +85,7 @@ export const remove = <T>(url: string): Promise<T> => json<T>("DELETE", url);
 export const session = (): Promise<Session> => json<Session>("GET", "/v1/session", undefined, true);
 export const login = (user: string, password: string): Promise<Session> =>
     json<Session>("POST", "/v1/login", { user, password }, true);
-export const logout = (): Promise<unknown> => json("POST", "/v1/logout", {}, true);
+export const logout = (): Promise<unknown> => json("POST", "/v1/logout", undefined, true);
 
 export interface Job<R> {
     job: number;
@@ -120,7 +120,7 @@ export async function finish<R>(job: number, progress: (job: Job<R>) => void, st
     }
 }
 
-export async function run<R>(url: string, body: unknown, progress: (job: Job<R>) => void = () => undefined, stop?: AbortSignal): Promise<R> {
+export async function run<R>(url: string, body?: unknown, progress: (job: Job<R>) => void = () => undefined, stop?: AbortSignal): Promise<R> {
     const started = await post<{ job: number }>(url, body);
     return finish<R>(started.job, progress, stop);
 }

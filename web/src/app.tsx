@@ -7,7 +7,7 @@ import { href, Place, usePlace } from "./router";
 import { Action, may } from "./session";
 import { applyTheme, ThemeSwitch } from "./theme";
 import { Icon, IconName, Logo } from "./ui/icons";
-import { Empty, ErrorBox, Loading, Page } from "./ui/kit";
+import { Empty, ErrorBox, Page } from "./ui/kit";
 import { Login, NewPassword } from "./pages/login";
 import { Overview } from "./pages/overview";
 import { Package } from "./pages/package";
@@ -42,7 +42,7 @@ interface Entry {
 const groups: [string, Entry[]][] = [
     ["Factory", [
         { name: "overview", title: "Overview", icon: "overview", needs: "FACTORY_READ", page: Overview, detail: Package },
-        { name: "import", title: "Import", icon: "import", needs: "FACTORY_IMPORT", page: Import },
+        { name: "import", title: "Import", icon: "import", needs: "FACTORY_MANAGE", page: Import },
         { name: "line", title: "Line", icon: "line", needs: "FACTORY_READ", page: Line },
         { name: "devices", title: "Devices", icon: "devices", needs: "FACTORY_READ", page: Devices, detail: Device },
         { name: "export", title: "Export", icon: "export", needs: "FACTORY_EXPORT", page: Export },
@@ -165,7 +165,7 @@ const App = component(() => {
         look();
     }, []);
 
-    if (!state.known) return <div class="gate"><Loading what="Claviger" /></div>;
+    if (!state.known) return <div class="gate"><p class="brand"><Logo />Claviger</p></div>;
     if (state.error) return <main class="gate"><h1 class="brand"><Logo />Claviger</h1><ErrorBox error={state.error} retry={look} /></main>;
     if (!state.session) {
         return <Login ended={state.ended} onLogin={async (user: string, password: string) => enter(await login(user, password))} />;
@@ -174,9 +174,11 @@ const App = component(() => {
     const leave = (): void => {
         const out = (): void => {
             useCsrf("");
+            location.hash = "";
             set({ session: null, known: true, error: null, ended: false });
         };
-        logout().then(out, out);
+        // Not before the daemon has ended it: who walks away has to be able to rely on that.
+        logout().then(out, (error) => (error.status === 401 ? out() : set((before) => ({ ...before, session: null, error }))));
     };
     if (session.must_change || changing) {
         return (

@@ -6,7 +6,7 @@ import { Session } from "./api";
 export type Action =
     | "NETWORK_READ" | "NETWORK_MANAGE" | "NODE_READ" | "NODE_MANAGE" | "KEY_IMPORT" | "KEY_EXPORT" | "KEYRING_EXPORT"
     | "PEER_MANAGE" | "DOMAIN_ROTATE" | "BACKUP" | "CLIENT_READ" | "CLIENT_MANAGE" | "AUDIT_READ" | "FILE" | "JOB"
-    | "USER_READ" | "USER_MANAGE" | "FACTORY_READ" | "FACTORY_IMPORT" | "FACTORY_MANAGE" | "FACTORY_EXPORT";
+    | "USER_READ" | "USER_MANAGE" | "FACTORY_READ" | "FACTORY_MANAGE" | "FACTORY_EXPORT";
 
 const fleet: Action[] = ["NETWORK_READ", "NODE_READ"];
 const works: Action[] = ["FILE", "JOB"];
@@ -15,7 +15,7 @@ const people: Action[] = ["CLIENT_READ", "USER_READ", "AUDIT_READ"];
 export const rights: { [role: string]: Action[] | "all" } = {
     administrator: "all",
     operator: [...fleet, ...works, "NETWORK_MANAGE", "NODE_MANAGE", "KEY_IMPORT", "KEY_EXPORT", "PEER_MANAGE", "CLIENT_READ"],
-    factory: [...works, "FACTORY_READ", "FACTORY_IMPORT", "FACTORY_MANAGE", "FACTORY_EXPORT", "CLIENT_READ"],
+    factory: [...works, "FACTORY_READ", "FACTORY_MANAGE", "FACTORY_EXPORT", "CLIENT_READ"],
     officer: [...fleet, ...works, ...people, "DOMAIN_ROTATE", "KEY_EXPORT", "KEYRING_EXPORT", "PEER_MANAGE", "CLIENT_MANAGE", "BACKUP"],
     auditor: [...fleet, ...people, "FACTORY_READ", "JOB"],
     headend: [],

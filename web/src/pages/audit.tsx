@@ -44,7 +44,7 @@ const Verify = component(() => {
     const { busy, error, work } = useWork();
     const start = (): void => void work(async () => {
         setResult(null);
-        const done = await run<Verified>("/v1/audit/verify", {}, setJob);
+        const done = await run<Verified>("/v1/audit/verify", undefined, setJob);
         setJob(null);
         setResult(done);
         announce(done.verified ? "the chain is whole" : "the chain is broken");

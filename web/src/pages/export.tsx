@@ -97,7 +97,7 @@ export const Export = component<PageProps>(({ place }) => {
     }).then(() => setJob(null));
     const repeat = (id: number): void => void work(async () => {
         setDone(null);
-        fetched(await run<Result>(path`/v1/factory/exports/${id}/repeat`, {}, setJob));
+        fetched(await run<Result>(path`/v1/factory/exports/${id}/repeat`, undefined, setJob));
     }).then(() => setJob(null));
 
     return (

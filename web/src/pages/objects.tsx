@@ -7,7 +7,7 @@ import { href } from "../router";
 import { may } from "../session";
 import { Sign } from "../ui/icons";
 import { ClientRow } from "./clients";
-import { Status, works } from "./system";
+import { serviceMark, Status } from "./system";
 import { Confirm, Empty, ErrorBox, Facts, Figure, Loading, Page, Part } from "../ui/kit";
 
 interface Domain {
@@ -31,7 +31,7 @@ export const Objects = component<PageProps>(({ session }) => {
     return (
         <Page title="KMIP objects" lead="Keys and certificates that other machines keep here. They are managed over KMIP; here is how the service stands.">
             <ErrorBox error={found.error} retry={found.reload} />
-            {!d ? (found.error ? null : <Loading rows={5} />) : services.length === 0 && !d.domain ? (
+            {!d ? (found.error ? null : <Loading rows={5} />) : services.every((s) => /^off\b/.test(s.state)) && !d.domain ? (
                 <section class="part"><Empty icon="objects" title="The KMIP service is off">It is switched on by <code>[kmip] listen</code> in the daemon's configuration.</Empty></section>
             ) : (
                 <div class="stack">
@@ -42,13 +42,13 @@ export const Objects = component<PageProps>(({ session }) => {
                         <Figure name="Releases since start" value={count(d.status.keeper.released)} note="of all services" />
                     </dl>
                     <Part title="Service" actions={d.domain && may(session, "DOMAIN_ROTATE") ? <button type="button" onClick={() => setRotating(true)}>Rotate the domain key</button> : null}>
-                        <Facts rows={services.map((s): [string, Child] => [s.service, <Sign mark={works(s.state) ? "good" : "warn"}>{s.state}</Sign>])} />
+                        <Facts rows={services.map((s): [string, Child] => [s.service, <Sign mark={serviceMark(s.state)}>{s.state}</Sign>])} />
                     </Part>
                     {d.clients ? <p><a href={href(["clients"])}>Clients and their certificates</a></p> : null}
                 </div>
             )}
             {rotating ? (
-                <Confirm title="Rotate the domain key" send="Rotate" danger={false} onClose={() => setRotating(false)} onSend={async () => { await run("/v1/objects/rotate", {}); found.reload(); }}>
+                <Confirm title="Rotate the domain key" send="Rotate" danger={false} onClose={() => setRotating(false)} onSend={async () => { await run("/v1/objects/rotate"); found.reload(); }}>
                     <p>All objects are sealed anew with a new domain key. Clients notice nothing.</p>
                 </Confirm>
             ) : null}

@@ -33,7 +33,7 @@ export const Overview = component<PageProps>(({ session, place }) => {
         setNext(page.next ?? null);
     };
     const rows = [...(found.data?.packages ?? []), ...older];
-    const mayImport = may(session, "FACTORY_IMPORT");
+    const mayImport = may(session, "FACTORY_MANAGE");
     return (
         <Page title="Overview" lead="The packages that devices are made by. The newest revision of a configuration is the one that counts."
             actions={mayImport ? <a class="button primary" href={href(["import"])}><Icon name="import" />Import a package</a> : null}>

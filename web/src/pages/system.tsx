@@ -4,7 +4,7 @@ import { get, Job, path, post, run, save } from "../api";
 import { ago, count, size } from "../format";
 import { component, useInterval, useLoad, useState } from "../hooks";
 import { may } from "../session";
-import { Icon, Sign } from "../ui/icons";
+import { Icon, Mark, Sign } from "../ui/icons";
 import { announce, Code, ErrorBox, Facts, Figure, Loading, Page, Part, Progress, Time, useWork } from "../ui/kit";
 import { Table } from "../ui/table";
 
@@ -24,7 +24,7 @@ export interface Status {
     queues?: { [name: string]: number };
 }
 
-export const works = (state: string): boolean => !/\b(off|down|failed|not|stopped|disabled)\b/i.test(state);
+export const serviceMark = (state: string): Mark => (/^off\b/i.test(state) ? "idle" : /\b(down|failed|not|stopped|disabled)\b/i.test(state) ? "warn" : "good");
 
 export const System = component<PageProps>(({ session }) => {
     const found = useLoad<Status>(() => get("/v1/status"), []);
@@ -65,7 +65,7 @@ export const System = component<PageProps>(({ session }) => {
                                 {s.services.length === 0 ? <p class="muted">None is on.</p> : (
                                     <Table caption="Services" rows={s.services} rowKey={(v) => v.service} columns={[
                                         { name: "Service", cell: (v) => v.service },
-                                        { name: "State", cell: (v) => <Sign mark={works(v.state) ? "good" : "warn"}>{v.state}</Sign> },
+                                        { name: "State", cell: (v) => <Sign mark={serviceMark(v.state)}>{v.state}</Sign> },
                                     ]} />
                                 )}
                             </Part>
