@@ -1,15 +1,20 @@
 """The pages of a real daemon, over HTTPS as people get them. The tests of this file follow on one another."""
 
+import http.client
 import json
 import re
+import ssl
 import time
+import uuid
 
 import pytest
 from browser import Browser
-from conftest import PICTURES
-from harness import Daemon, NETWORK, PASSPHRASE, REALM, free_port, openssl
+from conftest import PICTURES, SOURCE
+from harness import Daemon, NETWORK, PASSPHRASE, REALM, free_port, openssl, program, run
 
 TRANSFER_MAX = 100 * 1024
+CONFIG = "0x0000012345678abc"
+NASTY = "Kite <script>window.hacked=1</script> <img src=x onerror=window.hacked=1> \u202egnp.exe\u202c & \"quoted\""
 PASSWORD = "orbit candle maple nineteen"
 
 
@@ -158,7 +163,6 @@ def test_users_and_their_roles(site, page):
 
 def test_rights_are_those_of_the_daemon(site):
     """web/src/session.ts says what is offered; src/vault/access.c says what is allowed."""
-    from conftest import SOURCE
     c = (SOURCE / "src/vault/access.c").read_text()
     ts = (SOURCE / "web/src/session.ts").read_text()
     known = set(re.findall(r'"([A-Z_]+)"', ts.split("const fleet")[0]))
@@ -215,6 +219,51 @@ def test_clients(site, page):
     site.station = (saved, key)
 
 
+class Station:
+    """What claviger-provision says to the server, with the certificate that was made on the page."""
+
+    def __init__(self, site):
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.load_cert_chain(*site.station)
+        self.connection = http.client.HTTPSConnection("127.0.0.1", site.port, context=context, timeout=20)
+
+    def call(self, method, path, body):
+        self.connection.request(method, path, json.dumps(body), {"Content-Type": "application/json"})
+        answer = self.connection.getresponse()
+        text = answer.read().decode()
+        assert answer.status < 300, (path, answer.status, text)
+
+    def provision(self, node, batch, code=0):
+        run, now = str(uuid.uuid4()), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        where = {"config_id": CONFIG, "revision": 1, "batch": batch}
+        self.call("POST", "/v1/line/runs", {"run": run, "operation": "PROVISION", "operator": "deniz", "port": "/dev/ttyUSB0", **where})
+        self.call("PUT", f"/v1/line/devices/{node}", {"run": run, "time": now, "key": "5a" * 384, "kcv": "0011223344556677", "applications": [], **where})
+        self.call("POST", f"/v1/line/runs/{run}/end", {
+            "return_code": code, "node_id": node, "node_type": "UNODE", "hardware": "K170", "versions_before": {"node": "1.0"},
+            "versions_after": {"node": "2.0"}, "locked": True, "seconds": 12.5})
+
+
+@pytest.fixture(scope="module")
+def package(site):
+    """A package as an operator and a packager make it; the daemon is the operator, too."""
+    folder = site.folder / "package"
+    folder.mkdir()
+    run([SOURCE / "examples/package/make-files", folder, "--firmware", 3_000_000])
+    site.daemon.cli("network", "export-gateway-keys", NETWORK, "-o", folder / "gw_keys.csv.aes")
+    site.daemon.cli("server", "public-key", "-o", folder / "kms_key.pub.pem")
+    run([program("claviger"), "package", "key", "-o", folder / "packager"])
+    run([program("claviger"), "package", "build", folder / "manifest.toml", "-o", folder / "provPackage.tar.gz", "--key", folder / "packager.key"])
+    return folder
+
+
+def send_package(page, file, passphrase, comment):
+    page.fill("File", str(file))
+    page.fill("Passphrase", passphrase)
+    page.fill("Comment", comment)
+    page.click("Send and verify")
+
+
 def test_audit(page):
     to(page, "Audit")
     page.says("Audit records, newest first")
@@ -228,5 +277,6 @@ def test_system_and_backup(site, page):
     to(page, "System")
     page.says("ready")
     page.click("Back up")
-    page.until(lambda: any(f.suffix != ".crdownload" and "claviger" in f.name for f in page.downloads.iterdir()), "the backup as a file")
+    page.until(lambda: "the backup is made" in page.text(), "the backup")
+    page.until(lambda: any(f.stat().st_size > 100_000 and f.suffix != ".crdownload" for f in page.downloads.iterdir()), "the backup as a file")
     page.picture(PICTURES / "daemon-system.png")
