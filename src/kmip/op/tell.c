@@ -9,7 +9,7 @@
 enum err kmip_tell_before(struct kmip_call *call, const struct vault_object *object,
                           struct kmip_told *told)
 {
-    told->taken = kmip_notify_wants(call->request->env->notify, object->owner);
+    told->taken = kmip_notify_wants(call->request->env->notify, object->owner, object->group);
     if (!told->taken)
         return ERR_OK;
     told->owner = object->owner;

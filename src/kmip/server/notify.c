@@ -21,6 +21,7 @@ struct listener {
     char host[256];
     uint16_t port;
     bool put;
+    struct vault_eyes eyes;
     uint8_t certificate[32]; /* who has to be there */
 };
 
@@ -73,6 +74,7 @@ static void add_listener(void *ctx, const struct vault_client *client)
     l->port = (uint16_t)port;
     l->client = client->id;
     l->put = client->put;
+    l->eyes = client->eyes;
     memcpy(l->certificate, client->certificate, sizeof(l->certificate));
     notify->listeners_len++;
 }
@@ -94,12 +96,21 @@ static const struct listener *find(const struct kmip_notify *notify, uint64_t cl
     return NULL;
 }
 
-bool kmip_notify_wants(struct kmip_notify *notify, uint64_t client)
+static bool sees(const struct listener *l, uint32_t group)
+{
+    for (uint32_t i = 0; i < l->eyes.count; i++)
+        if (l->eyes.groups[i] == group)
+            return true;
+    return false;
+}
+
+bool kmip_notify_wants(struct kmip_notify *notify, uint64_t client, uint32_t group)
 {
     if (notify == NULL)
         return false;
     pthread_mutex_lock(&notify->lock);
-    bool wants = find(notify, client) != NULL;
+    const struct listener *l = find(notify, client);
+    bool wants = l != NULL && sees(l, group);
     pthread_mutex_unlock(&notify->lock);
     return wants;
 }

@@ -25,8 +25,9 @@ MUST_CHECK enum err kmip_notify_new(struct net_loop *loop, struct vault_clients 
 void kmip_notify_free(struct kmip_notify *notify);
 /* Read the files of its TLS again; on failure all stays as it was. Any thread. */
 MUST_CHECK enum err kmip_notify_reload(struct kmip_notify *notify, struct err_detail *detail);
-/* Does this client listen? NULL: nobody does. Any thread; a new address counts within seconds. */
-bool kmip_notify_wants(struct kmip_notify *notify, uint64_t client);
+/* Does this client listen, and see objects of this group? NULL: nobody does. Any thread; a new
+ * address, or other groups, count within seconds. */
+bool kmip_notify_wants(struct kmip_notify *notify, uint64_t client, uint32_t group);
 /* Does it want Put as well? The same. */
 bool kmip_notify_wants_put(struct kmip_notify *notify, uint64_t client);
 /* Send it a Request Message in TTLV, which is copied, and wiped when it

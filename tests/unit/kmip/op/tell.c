@@ -138,9 +138,12 @@ static void who_listens_is_told(void **state)
     (void)state;
     struct ear e;
     ear_begin(&e);
-    assert_true(kmip_notify_wants(e.w.env.notify, e.w.clients[0].id));
-    assert_false(kmip_notify_wants(e.w.env.notify, e.w.clients[1].id));
-    assert_false(kmip_notify_wants(NULL, e.w.clients[0].id));
+    const uint32_t group = e.w.clients[0].eyes.groups[0];
+    assert_true(kmip_notify_wants(e.w.env.notify, e.w.clients[0].id, group));
+    assert_false(kmip_notify_wants(e.w.env.notify, e.w.clients[1].id, group));
+    assert_false(kmip_notify_wants(NULL, e.w.clients[0].id, group));
+    /* of objects that it can't see any more it is not told */
+    assert_false(kmip_notify_wants(e.w.env.notify, e.w.clients[0].id, group + 100));
     const char *uid = keys_keep(&e.w, world_aes(&e.w, "told", ""));
     world_must(&e.w, "Activate", UID(uid));
     const struct kmip_node *payload = hear(&e);
