@@ -32,6 +32,21 @@ static enum err make(struct keeper_client *client, uint8_t verb, const char *act
     return client_made_end(&call, made, 1, detail);
 }
 
+enum err keeper_object_reserve(struct keeper_client *client, const char *actor,
+                               const struct keeper_object *object,
+                               const struct keeper_object_spec *spec, struct buf *sealed,
+                               struct err_detail *detail)
+{
+    AUTO(client_call_done) struct client_call call = {0};
+    client_object_begin(&call, client, KEEPER_OBJECT_RESERVE, actor, object);
+    message_put_spec(&call.out, spec);
+    TRY(client_call_run(&call, detail));
+    struct bytes got = reader_bytes32(&call.in);
+    TRY(reader_status(&call.in));
+    TRY(buf_append(sealed, got));
+    return client_call_end(&call);
+}
+
 enum err keeper_object_generate(struct keeper_client *client, const char *actor,
                                 const struct keeper_object *object,
                                 const struct keeper_object_spec *spec,

@@ -41,6 +41,13 @@ struct keeper_object_made {
     uint32_t len; /* bytes of material */
 };
 
+/* For a key that is to be made in the token (spec->flags KEEPER_IN_TOKEN): what may be
+ * object->sealed of the three calls below, with the same spec, and of keeper_object_destroy before
+ * the key was made and after. Appends. */
+MUST_CHECK enum err keeper_object_reserve(struct keeper_client *client, const char *actor,
+                                          const struct keeper_object *object,
+                                          const struct keeper_object_spec *spec, struct buf *sealed,
+                                          struct err_detail *detail);
 /* A new random symmetric key or secret (class SYMMETRIC, SECRET). */
 MUST_CHECK enum err keeper_object_generate(struct keeper_client *client, const char *actor,
                                            const struct keeper_object *object,

@@ -47,6 +47,7 @@ static const struct {
     [KEEPER_NOTE] = {verb_note, 0, 0},
     [KEEPER_EXPECT] = {verb_expect, 0, 0},
     [KEEPER_OBJECT_GENERATE] = {verb_object_generate, AUDIT_OBJECT_CREATE, 0},
+    [KEEPER_OBJECT_RESERVE] = {verb_object_reserve, 0, 0},
     [KEEPER_OBJECT_PAIR] = {verb_object_pair, AUDIT_OBJECT_CREATE, 0},
     [KEEPER_OBJECT_SEAL] = {verb_object_seal, AUDIT_OBJECT_REGISTER, 0},
     [KEEPER_OBJECT_RELEASE] = {verb_object_release, AUDIT_OBJECT_RELEASE, 0},

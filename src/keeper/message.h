@@ -75,6 +75,7 @@ enum keeper_verb {
     KEEPER_RANDOM_SEED,
     KEEPER_LINE_KEYS,
     KEEPER_DEVICES,
+    KEEPER_OBJECT_RESERVE,
     KEEPER_VERBS
 };
 

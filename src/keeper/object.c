@@ -61,7 +61,7 @@ static enum err header_read(struct bytes plain, struct object *ret_object)
     if (version != OBJECT_HEADER_VERSION)
         reader_fail(&r, ERR_UNSUPPORTED);
     /* one that a later keeper made, with a restriction that this one doesn't know */
-    if ((object.flags & ~(uint32_t)TEXT_FLAGS) != 0)
+    if ((object.flags & ~(uint32_t)(TEXT_FLAGS | OBJECT_RESERVED)) != 0)
         reader_fail(&r, ERR_UNSUPPORTED);
     if ((object.flags & KEEPER_IN_TOKEN) != 0 && object.material.len != KEEPER_TOKEN_ID)
         reader_fail(&r, ERR_SEAL);
@@ -77,8 +77,8 @@ static enum err room_ready(struct core *core, enum object_room room)
                : secret_new(SEAL_OBJECT_HEADER + KEEPER_OBJECT_MAX, &core->rooms[room]);
 }
 
-enum err call_object_open(struct core_call *call, const struct keeper_object *object,
-                          enum object_room room, struct object *ret_object)
+enum err call_object_open_reserved(struct core_call *call, const struct keeper_object *object,
+                                   enum object_room room, struct object *ret_object)
 {
     struct core *core = call->core;
     TRY(room_ready(core, room));
@@ -88,6 +88,17 @@ enum err call_object_open(struct core_call *call, const struct keeper_object *ob
     TRY(domains_open_object(core->domains, &object->row, object->sealed, to, &len));
     core->room_used[room] = len;
     return header_read(bytes_of(to, len), ret_object);
+}
+
+enum err call_object_open(struct core_call *call, const struct keeper_object *object,
+                          enum object_room room, struct object *ret_object)
+{
+    struct object opened;
+    TRY(call_object_open_reserved(call, object, room, &opened));
+    if ((opened.flags & OBJECT_RESERVED) != 0)
+        return ERR_STATE;
+    *ret_object = opened;
+    return ERR_OK;
 }
 
 void core_wipe_rooms(struct core *core)

@@ -8,7 +8,9 @@
  *
  *   u8 header version = 1 | u8 class | u32 algorithm | u32 bits | u32 flags | material
  *
- * The material of an object in the token is its CKA_ID. */
+ * The material of an object in the token is its CKA_ID. A reservation is the same before the key is
+ * made, with OBJECT_RESERVED: good for making that key and for destroying it. */
+#define OBJECT_RESERVED 0x100u
 
 #define OBJECT_HEADER_VERSION 1
 _Static_assert(SEAL_OBJECT_HEADER == 1 + 1 + 4 + 4 + 4, "object header");
@@ -36,6 +38,10 @@ void call_note_use(struct core_call *call, const struct object *object,
 /* Open it; views stay until core_wipe_rooms. */
 MUST_CHECK enum err call_object_open(struct core_call *call, const struct keeper_object *object,
                                      enum object_room room, struct object *ret_object);
+/* The same for what may be a reservation. */
+MUST_CHECK enum err call_object_open_reserved(struct core_call *call,
+                                              const struct keeper_object *object,
+                                              enum object_room room, struct object *ret_object);
 /* Wipe what was opened. Every verb of objects runs through call_object_verb, which does. */
 void core_wipe_rooms(struct core *core);
 

@@ -196,7 +196,7 @@ enum err verb_object_destroy(struct core_call *call)
     if (named.sealed.len == 0)
         return ERR_OK;
     struct object object;
-    TRY(call_object_open(call, &named, OBJECT_ROOM_A, &object));
+    TRY(call_object_open_reserved(call, &named, OBJECT_ROOM_A, &object));
     if ((object.flags & KEEPER_IN_TOKEN) == 0)
         return ERR_OK;
     return token_run(call, &object, destroy_work, nothing_to_answer);

@@ -55,6 +55,7 @@ static enum err copy_object(struct arena *arena, struct vault_object *object)
 {
     TRY(copy_bytes(arena, &object->sealed));
     TRY(copy_bytes(arena, &object->value));
+    TRY(copy_bytes(arena, &object->doomed));
     return copy_bytes(arena, &object->attributes);
 }
 

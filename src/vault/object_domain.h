@@ -15,6 +15,7 @@ struct vault_objects {
     struct vault_served *served;
     pthread_mutex_t mutex;
     uint64_t next, end; /* reserved row numbers */
+    uint64_t promises;  /* numbers below are of an earlier run */
     /* records under an older version of the domain's key must not be written any more */
     _Atomic uint16_t floor;
     _Atomic bool defaults; /* some group has defaults or constraints */
@@ -28,3 +29,4 @@ struct vault_source object_reseal_source(struct vault *vault);
 /* Once, before the first number is taken: those of an earlier run are not used, whatever is left of
  * its block. */
 MUST_CHECK enum err object_numbers_begin(struct vault_objects *objects, struct err_detail *detail);
+MUST_CHECK enum err object_promises_begin(struct vault_objects *objects, struct err_detail *detail);

@@ -84,6 +84,9 @@ static void read_columns(struct store_stmt *stmt, struct vault_object *object)
     object->usage_total = store_column_i64(stmt, C_USAGE_TOTAL);
     object->usage_left = object->usage_total;
     object->usage_unit = number(stmt, C_USAGE_UNIT);
+    object->promise = 0;
+    object->doomed = (struct bytes){0};
+    object->doomed_epoch = 0;
     object->initial = date(stmt, C_INITIAL);
     object->activation = date(stmt, C_ACTIVATION);
     object->process_start = date(stmt, C_PROCESS_START);
@@ -316,6 +319,7 @@ enum err object_insert(const struct vault_objects *objects, struct store_conn *c
     store_bind_bytes(stmt, 3, entries);
     bind_columns(stmt, 4, object, 1);
     TRY(store_exec_stmt(stmt, detail));
+    TRY(object_promises(conn, object, detail));
     for (size_t i = 0; i < list.count; i++)
         TRY(key_insert(conn, object->group, &list.keys[i], object->id, detail));
     TRY(write_usage(conn, object, false, detail));
@@ -406,6 +410,7 @@ enum err object_update(const struct vault_objects *objects, struct store_conn *c
     bind_columns(stmt, 2, object, object->version + 1);
     store_bind_u64(stmt, 30, object->id);
     TRY(store_exec_stmt(stmt, detail));
+    TRY(object_promises(conn, object, detail));
     TRY(change_keys(conn, object->id, before.group, &before.list, object->group, &after, detail));
     TRY(write_usage(conn, object, before.counted, detail));
     return change_due(conn, object->id, before.due,

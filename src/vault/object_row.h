@@ -46,6 +46,10 @@ MUST_CHECK enum err object_left(struct store_conn *conn, uint64_t id, int64_t *r
                                 struct err_detail *detail);
 /* When its dates change its state next; VAULT_NO_DATE: never. */
 int64_t object_due(uint32_t state, int64_t activation, int64_t deactivation);
+/* In the transaction that writes the object: its promise is kept, what is doomed is written down.
+ */
+MUST_CHECK enum err object_promises(struct store_conn *conn, const struct vault_object *object,
+                                    struct err_detail *detail);
 bool eyes_see(const struct vault_eyes *eyes, uint32_t group);
 /* Memory of one change: entries of an object before and after, and what transactions read. */
 #define OBJECT_TX_MEMORY ((size_t)256 * 1024 * 1024)

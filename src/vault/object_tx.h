@@ -70,3 +70,17 @@ MUST_CHECK enum err vault_object_token_gone(struct vault_objects *objects,
 MUST_CHECK enum err vault_objects_token_sweep(struct vault_objects *objects,
                                               struct keeper_client *keeper, const char *actor,
                                               size_t *ret_count, struct err_detail *detail);
+
+/* A key that is about to be made in the token, by what keeper_object_reserve gave: durable before
+ * it is made. It ends with the commit of the object whose `promise` it is, or with _end, where the
+ * key is not there; after a crash the key is destroyed at the next start. Pauses or blocks. */
+MUST_CHECK enum err vault_token_promise(struct vault_objects *objects,
+                                        const struct keeper_object *key, uint64_t *ret_promise,
+                                        struct err_detail *detail);
+MUST_CHECK enum err vault_token_promise_end(struct vault_objects *objects, uint64_t promise,
+                                            struct err_detail *detail);
+/* Destroys what an earlier run promised and did not keep, and what is doomed. For a timer; stops at
+ * the first error. */
+MUST_CHECK enum err vault_token_promises_sweep(struct vault_objects *objects,
+                                               struct keeper_client *keeper, const char *actor,
+                                               size_t *ret_count, struct err_detail *detail);

@@ -48,6 +48,8 @@ enum err vault_objects_open(struct vault *vault, struct store *store, struct kee
         err = object_defaults_begin(objects, detail);
     if (err == ERR_OK)
         err = object_numbers_begin(objects, detail);
+    if (err == ERR_OK)
+        err = object_promises_begin(objects, detail);
     if (err != ERR_OK) {
         vault_objects_close(objects);
         return err;

@@ -39,6 +39,11 @@ struct vault_object {
         compromise_occurred, archive_date, last_change, original_created;
     int64_t usage_total, usage_left; /* -1: no limit */
     uint32_t usage_unit;
+    /* Of a change only, for what is in the token: the promise that it keeps (vault_token_promise),
+     * and the record of the key that the object had before, which is to be destroyed. */
+    uint64_t promise;
+    struct bytes doomed;
+    uint32_t doomed_epoch;
 };
 /* State at `now`: Pre-Active whose activation is past counts as Active, Active whose deactivation
  * is past as Deactivated (KMIP 2.1, 4.57). */

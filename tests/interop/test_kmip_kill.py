@@ -105,7 +105,7 @@ def kill(daemon, victim):
         daemon.process.wait(10)
         wait_for(lambda: not any(running(k) for k in before), "keeper and engine to follow their supervisor", 10)
         daemon.process = None
-        restart(daemon)
+        daemon.start_again()
     else:
         wait_for(lambda: pid is None or not running(pid), "the process to be gone", 10)
         daemon.wait_ready()
@@ -117,18 +117,6 @@ def running(pid):
         return alive(pid) or len(os.listdir(f"/proc/{pid}/task")) > 1
     except OSError:
         return False
-
-
-def restart(daemon):
-    """Its ports are of the range from which others' connections take theirs."""
-    for left in range(20, -1, -1):
-        try:
-            daemon.start()
-            return
-        except AssertionError:
-            if left == 0 or "already in use" not in daemon.tail(1):
-                raise
-            time.sleep(0.25)
 
 
 def fresh_link(daemon, client):

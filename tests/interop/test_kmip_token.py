@@ -1,8 +1,10 @@
 """Keys that live in the HSM: a client with --placement token over the whole life of its objects, on SoftHSM2."""
 
 import os
+import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -265,6 +267,34 @@ def test_a_destroy_that_was_cut_off(daemon, client):
     daemon.start()
     assert client.json("attributes", uid, "State") == {"State": "Destroyed"}
     harness.wait_for(lambda: in_token(daemon) == before, "the key to leave the token")
+
+
+def test_keys_that_were_being_made(daemon, client):
+    """Killed at random while keys are made: the token has those that the store has, and no other."""
+    chance = random.Random(5)
+    maker = ["sh", "-c", 'while :; do "$0" kmip --profile "$1" create aes 128 --name made >/dev/null 2>&1 || sleep 0.05; done',
+             harness.program("claviger"), str(client.folder)]
+    for _ in range(5):
+        making = [subprocess.Popen(maker, start_new_session=True) for _ in range(2)]
+        time.sleep(chance.uniform(0.3, 0.9))
+        for pid in (daemon.process.pid, *daemon.kids().values()):
+            os.kill(pid, signal.SIGKILL)
+        for process in making:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        daemon.process.wait()
+        daemon.start_again()
+    listed = harness.wait_for(lambda: promises(daemon) == 0 and in_token(daemon), "promises to be settled")
+    with sqlite3.connect(f"file:{daemon.state}/store/store.db?mode=ro", uri=True) as db:
+        rows = db.execute("select type, count(*) from object where placement = 2 and length(sealed) > 0 group by type").fetchall()
+    known = dict(rows)
+    assert len(listed) == sum(known.values()), f"{known}, {len(listed)} in the token"
+    assert known[2] > 5, "no key was made"
+
+
+def promises(daemon):
+    with sqlite3.connect(f"file:{daemon.state}/store/store.db?mode=ro", uri=True) as db:
+        return db.execute("select count(*) from token_promise").fetchone()[0]
 
 
 def test_token_lost_and_back(daemon, client, plain):

@@ -51,6 +51,7 @@ static enum err create(struct kmip_call *call, struct kmip_new *new, uint32_t ty
     if (type == KMIP_OBJECT_SECRET_DATA)
         TRY(kmip_attr_set_num(&new->attrs, KMIP_TAG_SECRET_DATA_TYPE, KMIP_ENUMERATION,
                               KMIP_SECRET_DATA_TYPE_SEED));
+    TRY(kmip_new_promise(call, new, &spec));
     const struct keeper_object object = kmip_new_object(new);
     struct keeper_object_made made = {.sealed = &new->sealed};
     const enum err err = keeper_object_generate(call->request->env->keeper, kmip_actor(call),

@@ -47,6 +47,7 @@ enum err kmip_pair_make(struct kmip_call *call, struct kmip_pair *pair)
         spec.bits = (uint32_t)kmip_attr_num(&public->attrs, KMIP_TAG_CRYPTOGRAPHIC_LENGTH, 0);
     if (spec.bits == 0 && spec.curve == 0 && spec.alg == ALG_RSA)
         return kmip_fail(call, KMIP_REASON_INVALID_MESSAGE, "no Cryptographic Length");
+    TRY(kmip_new_promise(call, private, &spec));
     const struct keeper_object object = kmip_new_object(private);
     struct keeper_object_made made = {.sealed = &private->sealed, .spki = &public->spki};
     const enum err err = keeper_object_generate_pair(call->request->env->keeper, kmip_actor(call),

@@ -32,7 +32,7 @@ static void forget_foreign(struct kmip_attrs *attrs)
 }
 
 /* The identifier the client brings: new, or one that it may replace. */
-static enum err take_uid(struct kmip_call *call, struct kmip_new *new, struct vault_object *ret_old)
+static enum err take_uid(struct kmip_call *call, struct kmip_new *new)
 {
     struct vault_object old;
     const struct kmip_node *node = kmip_child(call->in, KMIP_TAG_UNIQUE_IDENTIFIER);
@@ -59,39 +59,23 @@ static enum err take_uid(struct kmip_call *call, struct kmip_new *new, struct va
     new->object.owner = old.owner;
     new->object.group = old.group;
     new->replaces = true;
-    *ret_old = old;
     return ERR_OK;
-}
-
-/* The key in the token that the imported one replaced. */
-static enum err end_old(struct kmip_call *call, const struct vault_object *old)
-{
-    const struct keeper_object key = kmip_keeper_object(old);
-    if (old->placement != VAULT_IN_TOKEN || old->sealed.len == 0)
-        return ERR_OK;
-    return call->request->deferred != NULL
-               ? kmip_destroy_later(call, &key)
-               : keeper_object_destroy(call->request->env->keeper, kmip_actor(call), &key,
-                                       &call->detail);
 }
 
 static enum err import(struct kmip_call *call, struct kmip_new *new)
 {
     const struct kmip_node *const containers[] = {attributes_of(call)};
-    struct vault_object old = {0};
     TRY(kmip_out(call)->err);
     TRY(kmip_new_begin(call, kmip_enum(call->in, KMIP_TAG_OBJECT_TYPE, 0), containers, 1, new));
-    TRY(take_uid(call, new, &old));
+    TRY(take_uid(call, new));
     forget_foreign(&new->attrs);
     TRY(kmip_place(call, new, NULL));
     enum err err = kmip_register_value(call, new);
     if (err == ERR_OK)
         err = kmip_new_insert(call, new, 1, NULL, NULL);
-    if (err != ERR_OK) {
+    if (err != ERR_OK)
         kmip_new_abandon(call, new);
-        return err;
-    }
-    return end_old(call, &old);
+    return err;
 }
 
 enum err kmip_op_import(struct kmip_call *call)

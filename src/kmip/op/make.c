@@ -247,7 +247,23 @@ enum err kmip_new_spec(struct kmip_call *call, const struct kmip_new *new,
 struct keeper_object kmip_new_object(const struct kmip_new *new)
 {
     return (struct keeper_object){.row = vault_object_row(&new->object),
+                                  .sealed = buf_view(&new->reserved),
                                   .name = bytes_str(new->object.uid)};
+}
+
+enum err kmip_new_promise(struct kmip_call *call, struct kmip_new *new,
+                          const struct keeper_object_spec *spec)
+{
+    const struct kmip_env *env = call->request->env;
+    if ((spec->flags & KEEPER_IN_TOKEN) == 0)
+        return ERR_OK;
+    struct keeper_object key = kmip_new_object(new);
+    const enum err err = keeper_object_reserve(env->keeper, kmip_actor(call), &key, spec,
+                                               &new->reserved, &call->detail);
+    if (err != ERR_OK)
+        return kmip_made_error(call, err);
+    key = kmip_new_object(new);
+    return vault_token_promise(env->objects, &key, &new->object.promise, &call->detail);
 }
 
 enum err kmip_new_digest(struct kmip_new *new, uint32_t format, const uint8_t sha256[32])
@@ -359,7 +375,12 @@ static enum err insert_in_tx(struct vault_tx *tx, void *ctx, struct err_detail *
         if (new->replaces) {
             struct vault_object old;
             TRY(vault_tx_get(tx, bytes_str(new->object.uid), &old, detail));
-            TRY(vault_tx_update(tx, &new->object, c->keys[i], c->key_counts[i], detail));
+            struct vault_object next = new->object;
+            if (old.placement == VAULT_IN_TOKEN && old.domain == next.domain) {
+                next.doomed = old.sealed;
+                next.doomed_epoch = old.epoch;
+            }
+            TRY(vault_tx_update(tx, &next, c->keys[i], c->key_counts[i], detail));
         } else {
             TRY(vault_tx_insert(tx, &new->object, c->keys[i], c->key_counts[i], detail));
         }
@@ -399,16 +420,19 @@ void kmip_new_done(struct kmip_new *new)
 {
     buf_done(&new->sealed);
     buf_done(&new->spki);
+    buf_done(&new->reserved);
 }
 
 void kmip_new_abandon(struct kmip_call *call, struct kmip_new *new)
 {
-    if (new->object.placement != VAULT_IN_TOKEN || new->sealed.len == 0)
+    const struct kmip_env *env = call->request->env;
+    if (new->object.placement != VAULT_IN_TOKEN || new->reserved.len == 0)
         return;
-    struct keeper_object object = kmip_new_object(new);
-    object.sealed = buf_view(&new->sealed);
+    const struct keeper_object object = kmip_new_object(new);
     struct err_detail ignored = {0};
-    if (keeper_object_destroy(call->request->env->keeper, kmip_actor(call), &object, &ignored) !=
-        ERR_OK)
-        return; /* the keeper's own record of what was made tells of it */
+    /* what fails here is done at the next start */
+    if (keeper_object_destroy(env->keeper, kmip_actor(call), &object, &ignored) == ERR_OK &&
+        new->object.promise != 0 &&
+        vault_token_promise_end(env->objects, new->object.promise, &ignored) != ERR_OK)
+        return;
 }

@@ -10,6 +10,7 @@ struct kmip_new {
     struct vault_object object; /* id, uid, group, owner; columns as the attributes say */
     struct kmip_attrs attrs;    /* all attributes, those with columns too */
     struct buf sealed, spki;    /* of the keeper; kmip_new_done frees them */
+    struct buf reserved;        /* the same: of a key in the token, before it is made */
     uint32_t format;            /* Key Format Type it came in, or was made as */
     bool replaces;              /* Import: instead of the object of this id */
     const struct kmip_attrs
@@ -36,6 +37,9 @@ MUST_CHECK enum err kmip_new_spec(struct kmip_call *call, const struct kmip_new 
 /* A Digest (SHA-256) of the value in `format`. */
 MUST_CHECK enum err kmip_new_digest(struct kmip_new *new, uint32_t format,
                                     const uint8_t sha256[32]);
+/* Before a key is made: one in the token is written down, so that a crash leaves none behind. */
+MUST_CHECK enum err kmip_new_promise(struct kmip_call *call, struct kmip_new *new,
+                                     const struct keeper_object_spec *spec);
 struct keeper_object kmip_new_object(const struct kmip_new *new);
 /* Take over what the keeper made: sealed record, Digest, Cryptographic Length and Algorithm. */
 MUST_CHECK enum err kmip_new_made(struct kmip_call *call, struct kmip_new *new,

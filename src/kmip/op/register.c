@@ -93,6 +93,7 @@ static enum err seal(struct kmip_call *call, struct kmip_new *new, struct bytes 
         spec.alg = 0;
     if (spec.class != CRYPTO_PRIVATE)
         spec.bits = (uint32_t)(material.len * 8);
+    TRY(kmip_new_promise(call, new, &spec));
     const struct keeper_object object = kmip_new_object(new);
     struct keeper_object_made made = {.sealed = &new->sealed};
     const enum err err = keeper_object_seal(call->request->env->keeper, kmip_actor(call), &object,

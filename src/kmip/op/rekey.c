@@ -196,6 +196,7 @@ static enum err re_key(struct kmip_call *call, struct kmip_new *new)
     TRY(kmip_place(call, new, kmip_child(call->in, KMIP_TAG_PROTECTION_STORAGE_MASKS)));
     TRY(kmip_new_spec(call, new, &spec));
     new->format = FORMAT_RAW;
+    TRY(kmip_new_promise(call, new, &spec));
     const struct keeper_object object = kmip_new_object(new);
     struct keeper_object_made made = {.sealed = &new->sealed};
     const enum err err = keeper_object_generate(call->request->env->keeper, kmip_actor(call),

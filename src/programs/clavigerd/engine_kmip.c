@@ -82,8 +82,12 @@ static void sweep(void *ctx)
         log_debug("kmip: %zu objects changed their state by their dates", count);
     flush_served(kmip);
     err = vault_objects_token_sweep(kmip->objects, kmip->keeper, "server", &count, &detail);
+    size_t promised = 0;
+    if (err == ERR_OK)
+        err = vault_token_promises_sweep(kmip->objects, kmip->keeper, "server", &promised, &detail);
+    count += promised;
     if (count != 0)
-        log_info("kmip: %zu destroyed keys that were left in the token are gone", count);
+        log_info("kmip: %zu keys that no object has are gone from the token", count);
     if (err != ERR_OK && err != kmip->token_error)
         log_failure(LOG_LEVEL_WARN, "kmip: destroyed keys are still in the token", err, &detail);
     kmip->token_error = err;

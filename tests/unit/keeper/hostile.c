@@ -68,6 +68,7 @@ static void sample_object(struct writer *w, uint8_t verb)
     switch (verb) {
     case KEEPER_OBJECT_GENERATE:
     case KEEPER_OBJECT_PAIR:
+    case KEEPER_OBJECT_RESERVE:
     case KEEPER_OBJECT_SEAL:
         message_put_object(w, &made);
         message_put_spec(w, &spec);

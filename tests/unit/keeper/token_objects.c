@@ -124,6 +124,50 @@ static void a_key_is_made_used_and_destroyed(void **state)
     thing_done(&key);
 }
 
+/* What is reserved names the key before it is made, and after; it is good for nothing else. */
+static void a_key_can_be_named_before_it_is_made(void **state)
+{
+    (void)state;
+    struct keeper_client *client = rig_client(&rig, 0);
+    struct thing key;
+    AUTO(buf_done) struct buf reserved = {0};
+    AUTO(buf_done) struct buf got = {0};
+    const struct keeper_object_spec vault = {CRYPTO_SYMMETRIC, ALG_AES, 256, 0, 0, 0};
+    struct keeper_object_spec stays = aes_there;
+    stays.flags |= KEEPER_NO_EXTRACT;
+    thing_name(&key, 90);
+    struct keeper_object named = key.object;
+    assert_err(keeper_object_reserve(client, RIG_ACTOR, &named, &vault, &reserved, NULL),
+               ERR_ARGUMENT);
+    assert_ok(keeper_object_reserve(client, RIG_ACTOR, &named, &aes_there, &reserved, NULL));
+    named.sealed = buf_view(&reserved);
+    /* nothing is there, and nothing can be done with it */
+    assert_ok(keeper_object_destroy(client, RIG_ACTOR, &named, NULL));
+    assert_err(keeper_object_release(client, RIG_ACTOR, &named, &got, NULL), ERR_STATE);
+    /* as something else than it was reserved as */
+    assert_err(keeper_object_generate(client, RIG_ACTOR, &named, &stays, &key.made, NULL),
+               ERR_ARGUMENT);
+    assert_err(keeper_object_generate(client, RIG_ACTOR, &named, &vault, &key.made, NULL),
+               ERR_ARGUMENT);
+    struct keeper_object other = named;
+    other.row.row = 91;
+    assert_err(keeper_object_generate(client, RIG_ACTOR, &other, &aes_there, &key.made, NULL),
+               ERR_SEAL);
+    assert_ok(keeper_object_generate(client, RIG_ACTOR, &named, &aes_there, &key.made, NULL));
+    thing_made(&key);
+    assert_ok(thing_release(&rig, &key, &got));
+    /* the record of a key that is there is no reservation */
+    struct keeper_object live = key.object;
+    struct thing again;
+    thing_name(&again, 90);
+    assert_err(keeper_object_generate(client, RIG_ACTOR, &live, &aes_there, &again.made, NULL),
+               ERR_ARGUMENT);
+    thing_done(&again);
+    assert_ok(keeper_object_destroy(client, RIG_ACTOR, &named, NULL));
+    assert_err(thing_release(&rig, &key, &got), ERR_NOT_FOUND);
+    thing_done(&key);
+}
+
 static void what_comes_in_comes_out(void **state)
 {
     (void)state;
@@ -268,6 +312,8 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_key_is_made_used_and_destroyed, keeper_up, keeper_down),
+        cmocka_unit_test_setup_teardown(a_key_can_be_named_before_it_is_made, keeper_up,
+                                        keeper_down),
         cmocka_unit_test_setup_teardown(what_comes_in_comes_out, keeper_up, keeper_down),
         cmocka_unit_test_setup_teardown(a_key_that_must_stay_stays, keeper_up, keeper_down),
         cmocka_unit_test_setup_teardown(pairs_sign, keeper_up, keeper_down),

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "site.h"
+#include "vault/object_tx.h"
 #include "vault/state.h"
 
 #define NAME 0x420053u
@@ -430,10 +431,76 @@ static void limits_come_and_go(void **state)
     assert_int_equal(site_ask(&site, "SELECT count(*) FROM object_usage"), 0);
 }
 
+static size_t sweep_promises(void)
+{
+    size_t count = 99;
+    assert_ok(vault_token_promises_sweep(site.objects, site.keeper, "test", &count, NULL));
+    return count;
+}
+
+static struct bytes before;
+
+static void replace_key(struct vault_object *object)
+{
+    object->doomed = before;
+    object->doomed_epoch = object->epoch;
+}
+
+static void keep_key(struct vault_object *object)
+{
+    object->mask = 4;
+}
+
+/* A key that is made in the token is written down before: with the commit of its object that ends,
+ * and what a crash left is destroyed at the next start. */
+static void promises_are_kept_or_ended(void **state)
+{
+    (void)state;
+    static const struct keeper_object_spec spec = {CRYPTO_SYMMETRIC, ALG_AES, 256, 0, 0,
+                                                   KEEPER_IN_TOKEN};
+    struct vault_object kept = site_object(&site), lost = site_object(&site);
+    uint64_t promises[2];
+    struct vault_object *const objects[] = {&kept, &lost};
+    AUTO(buf_done) struct buf sealed = {0};
+    for (size_t i = 0; i < 2; i++) {
+        struct keeper_object key = {.row = vault_object_row(objects[i]),
+                                    .name = bytes_str(objects[i]->uid)};
+        sealed.len = 0;
+        assert_ok(keeper_object_reserve(site.keeper, "test", &key, &spec, &sealed, NULL));
+        key.sealed = buf_view(&sealed);
+        assert_ok(vault_token_promise(site.objects, &key, &promises[i], NULL));
+    }
+    kept.placement = VAULT_IN_TOKEN;
+    kept.sealed = buf_view(&sealed);
+    kept.promise = promises[0];
+    assert_ok(site_insert(&site, &kept, NULL, 0));
+    assert_int_equal(site_ask(&site, "SELECT count(*) FROM token_promise"), 1);
+    /* it may be under way still */
+    assert_int_equal(sweep_promises(), 0);
+    site_close(&site);
+    site_open(&site);
+    assert_int_equal(sweep_promises(), 1);
+    assert_int_equal(sweep_promises(), 0);
+    /* what is replaced goes in this run */
+    assert_ok(site_update(&site, kept.uid, keep_key, NULL, 0));
+    assert_int_equal(sweep_promises(), 0);
+    struct keeper_object key = {.row = vault_object_row(&kept), .name = bytes_str(kept.uid)};
+    sealed.len = 0;
+    assert_ok(keeper_object_reserve(site.keeper, "test", &key, &spec, &sealed, NULL));
+    before = buf_view(&sealed);
+    assert_ok(site_update(&site, kept.uid, replace_key, NULL, 0));
+    assert_int_equal(sweep_promises(), 1);
+    /* and one that was given up */
+    key.sealed = buf_view(&sealed);
+    assert_ok(vault_token_promise(site.objects, &key, &promises[0], NULL));
+    assert_ok(vault_token_promise_end(site.objects, promises[0], NULL));
+    assert_int_equal(site_ask(&site, "SELECT count(*) FROM token_promise"), 0);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 TEST_MAIN(CASE(what_is_inserted_is_there), CASE(refusals), CASE(other_groups_see_nothing),
           CASE(an_update_changes_row_and_index), CASE(what_is_destroyed_is_overwritten),
           CASE(numbers_are_given_once), CASE(dates_make_the_state),
           CASE(a_sweep_writes_what_the_dates_say), CASE(usage_runs_out),
           CASE(nothing_is_lost_between_threads), CASE(a_block_of_numbers_is_reserved_once),
-          CASE(limits_come_and_go))
+          CASE(limits_come_and_go), CASE(promises_are_kept_or_ended))
