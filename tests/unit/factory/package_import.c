@@ -339,17 +339,9 @@ static void hashes_off_by_a_bit(void **state)
 
 static void names_that_lead_out(void **state)
 {
-    static const char *const names[] = {"../node.bin",
-                                        "/etc/passwd",
-                                        "a/node.bin",
-                                        "./node.bin",
-                                        "..",
-                                        ".hidden",
-                                        "",
-                                        "no\nde.bin",
-                                        "node bin",
-                                        "n\xc3\xb6"
-                                        "de.bin"};
+    static const char *const names[] = {"../node.bin", "/etc/passwd",  "a/node.bin", "./node.bin",
+                                        "..",          ".hidden",      "",           "no\nde.bin",
+                                        "node bin",    "n\xc3\xb6.bin"};
     AUTO(parts_done) struct parts t = {0};
     AUTO(buf_done) struct buf xml = {0};
     take_apart(*state, &t);
@@ -430,8 +422,7 @@ static void bombs(void **state)
 
 static void ratio_of_a_stream(void **state)
 {
-    AUTO(parts_done) struct parts t = {0};
-    AUTO(buf_done) struct buf zeros = {0}, archive = {0};
+    AUTO(buf_done) struct buf zeros = {0};
     struct parcel *p = *state;
     const size_t large = (size_t)60 << 20;
     assert_ok(buf_reserve(&zeros, large));
