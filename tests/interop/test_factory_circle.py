@@ -1,0 +1,281 @@
+"""The whole circle: an operator's keys go into a package, the package to a factory, the factory's devices back to the operator, and
+the devices join. With noise on every line, several stations, and processes that are killed."""
+
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from circle_harness import ALIAS, CONFIG, Circle, Nodes, Station, together
+from harness import BAD_INPUT, DONE, NETWORK, Daemon, alive, flip, lines_of, program, run, wait_for
+
+NOISE = {"noise": "0.0002", "lose": "0.0001", "double": "0.0001"}
+WRAPPERS = ["none", "simple"]
+
+
+@pytest.fixture(scope="module")
+def circle(tmp_path_factory):
+    made = Circle(tmp_path_factory.mktemp("circle")).start()
+    try:
+        made.build()
+        made.take_package()
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def fleet(circle, tmp_path):
+    """Starts devices that are ended with the test."""
+    started = []
+
+    def start(first, count=1, wrapper="none", **options):
+        nodes = Nodes(tmp_path / f"nodes-{len(started)}", first, count, wrapper, **options).start()
+        started.append(nodes)
+        return nodes
+    yield start
+    for nodes in started:
+        nodes.stop()
+
+
+def take(circle, path, *args, status=DONE):
+    return circle.operator.json("batch", "import", NETWORK, path, *args, status=status)
+
+
+def join(circle, nodes, status=DONE):
+    address = circle.start_gateway()
+    try:
+        return run([program("claviger-sim"), "join", "--gateway", address, "--state", nodes.state], status=status)
+    finally:
+        circle.gateway.terminate()
+        circle.gateway.wait(10)
+        circle.gateway = None
+
+
+def ids(nodes):
+    return [f"0x{nodes.first + i:08x}" for i in range(nodes.count)]
+
+
+def export_line_records(circle):
+    return [r for r in circle.factory.records("release") if r.get("purpose") == "export-line"]
+
+
+def test_every_wrapper_over_noisy_lines(circle, fleet):
+    """Two stations, ten devices at a time, every wrapper; then all of them join."""
+    stations = [Station(circle, "line-1"), Station(circle, "line-2")]
+    groups = [fleet(0x00B00000 + 16 * i, 2, wrapper, **NOISE) for i, wrapper in enumerate(WRAPPERS)]
+
+    def provision(station, nodes, config):
+        for _ in range(4):  # a line may be so bad that a run gives up: the next one finishes
+            if station.provision(nodes, status=None, config=config).status == DONE:
+                return
+        station.provision(nodes, config=config)
+    together([lambda s=stations[i % 2], n=nodes, c=("--config-alias", ALIAS) if i % 2 else ("--config-id", CONFIG): provision(s, n, c)
+              for i, nodes in enumerate(groups)])
+    there = circle.devices("--state", "provisioned")
+    wanted = {i for nodes in groups for i in ids(nodes)}
+    assert wanted <= set(there)
+    assert {there[i]["station"] for i in wanted} == {"line-1", "line-2"}
+    path = circle.export("every.xml")
+    dry = take(circle, path, "--dry-run")
+    assert dry["devices"] == dry["new"] == len(wanted) and not dry["merged"]
+    got = take(circle, path)
+    assert got["new"] == len(wanted) and got["merged"] and got["refused"] == 0
+    assert take(circle, path)["unchanged"] == len(wanted)
+    assert circle.operator.json("batch", "list", NETWORK)["batches"][0]["batch"] == 1000
+    for nodes in groups:
+        nodes.stop()
+        said = join(circle, nodes).out
+        assert all(f"{i} joined" in said for i in ids(nodes)), said
+    # exported devices are easy to tell from others, and an export can be had again
+    assert not circle.devices("--exported", "no")
+    again = circle.folder / "again.xml"
+    circle.factory.cli("factory", "export", "-o", again, "--repeat", "1")
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_what_was_given_is_on_the_record(circle, fleet):
+    station = Station(circle, "line-record")
+    before = len(export_line_records(circle))
+    station.provision(fleet(0x00B01000))
+    new = export_line_records(circle)[before:]
+    assert len(new) == 2
+    assert {r["table"] for r in new} == {"gateway", "cdld"}
+    for record in new:
+        assert "line-record" in record["actor"]
+        assert re.search(r"config 0x0000012345678abc recipient sha256:[0-9a-f]{64}", record["text"])
+    circle.factory.cli("audit", "verify")
+
+
+def test_keys_stand_nowhere_in_clear(circle, fleet):
+    """The network's keys and those of devices: not in a log, the package, an export, the factory's files, the station's folder."""
+    station = Station(circle, "line-secret")
+    nodes = fleet(0x00B08000)
+    station.provision(nodes, "--verbosity", "2", "--logfile", station.folder / "log")
+    path = circle.export("secret.xml", "--nodes", "0x00b08000")
+    assert take(circle, path)["new"] == 1
+    heads, keys = lines_of(circle.operator.keyring(NETWORK))
+    secrets = [heads["gateway"], heads["gateway_cdld"], keys[0x00B08000][0]]
+    files = [f for folder in (circle.factory.folder, station.folder, circle.packaging) for f in folder.rglob("*") if f.is_file()]
+    files += [path, circle.package, circle.operator.log]
+    assert len(files) > 20
+    for file in files:
+        content = file.read_bytes()
+        for secret in secrets:
+            assert secret not in content and secret.hex().encode() not in content.lower(), file
+
+
+def test_a_device_that_is_keyed_anew(circle, fleet):
+    station = Station(circle, "line-anew")
+    first = fleet(0x00B02000)
+    station.provision(first, "--skip_lock")
+    old = circle.export("old.xml", "--nodes", "0x00b02000")
+    assert take(circle, old)["new"] == 1
+    first.stop()
+    fresh = fleet(0x00B02000)  # the same id in a new device: its flash knows nothing
+    station.provision(fresh)
+    new = circle.export("new.xml", "--nodes", "0x00b02000")
+    assert take(circle, new)["reprovisioned"] == 1
+    fresh.stop()
+    assert "joined" in join(circle, fresh).out
+    # an old export does not bring the old key back
+    said = circle.operator.cli("batch", "import", NETWORK, old, status=None)
+    assert said.status != DONE and "replaced by a newer one" in said.out + said.err
+
+
+def test_a_station_that_is_killed(circle, fleet):
+    """kill -9 at points all over a run: the run after it ends well, with one identity."""
+    station = Station(circle, "line-killed")
+    for i in range(5):
+        nodes = fleet(0x00B03000 + i, 1, "simple", baud=921600)
+        process = station.spawn(nodes)
+        time.sleep(0.1 + 0.12 * i)
+        process.kill()
+        process.wait(10)
+        station.provision(nodes)
+        path = circle.export(f"killed-{i}.xml", "--nodes", f"0x{nodes.first:08x}")
+        assert take(circle, path)["refused"] == 0
+        nodes.stop()
+        assert "joined" in join(circle, nodes).out
+
+
+def test_a_server_that_is_killed(circle, fleet):
+    """kill -9 of the factory's daemon under several runs: what stations were told is there after it."""
+    station = Station(circle, "line-server")
+    groups = [fleet(0x00B04000 + 16 * i, 2, wrapper, baud=460800) for i, wrapper in enumerate(("none", "simple"))]
+    processes = [station.spawn(nodes) for nodes in groups]
+    time.sleep(0.4)
+    kids = circle.factory.kids().values()
+    circle.factory.process.send_signal(signal.SIGKILL)
+    circle.factory.process.wait(10)
+    wait_for(lambda: not any(alive(k) for k in kids), "the daemon's children to end")
+    said = [process.communicate(timeout=90)[0] for process in processes]
+    circle.factory.start()
+    # whoever was told "return code 0" is provisioned here
+    for text in said:
+        for node in re.findall(r"(0x[0-9a-f]{8}): return code 0:", text):
+            assert circle.devices("--state", "provisioned")[node]
+    for nodes in groups:
+        station.provision(nodes)
+    path = circle.export("server.xml", "--nodes", "0x00b04000-0x00b040ff")
+    assert take(circle, path)["refused"] == 0
+    for nodes in groups:
+        nodes.stop()
+        said = join(circle, nodes).out
+        assert said.count("joined") == 2
+
+
+def test_an_operator_killed_at_the_import(circle, fleet):
+    """Nothing is imported by half."""
+    station = Station(circle, "line-import")
+    nodes = fleet(0x00B05000, 4)
+    station.provision(nodes)
+    path = circle.export("import.xml", "--nodes", "0x00b05000-0x00b0500f")
+    for delay in (0.05, 0.2):
+        before = {n["id"] for n in circle.operator.nodes()}
+        with subprocess.Popen([program("claviger"), "--socket", str(circle.operator.socket), "batch", "import", NETWORK, str(path)],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            time.sleep(delay)
+            circle.operator.process.send_signal(signal.SIGKILL)
+            circle.operator.process.wait(10)
+            process.wait(60)
+        circle.operator.start()
+        new = {n["id"] for n in circle.operator.nodes()} - before
+        assert len(new) in (0, 4)
+    assert take(circle, path)["refused"] == 0
+    nodes.stop()
+    assert join(circle, nodes).out.count("joined") == 4
+
+
+def test_files_that_are_not_taken(circle, fleet, tmp_path):
+    station = Station(circle, "line-bad")
+    nodes = fleet(0x00B06000, 2)
+    station.provision(nodes)
+    path = circle.export("good.xml", "--nodes", "0x00b06000-0x00b0600f")
+    text = path.read_text()
+    picture = circle.operator.nodes()
+
+    def refused(name, content, pattern, *args):
+        bad = tmp_path / name
+        bad.write_text(content)
+        said = circle.operator.cli("batch", "import", NETWORK, bad, *args, status=None)
+        assert said.status != DONE
+        assert re.search(pattern, said.out + said.err), said
+        assert circle.operator.nodes() == picture
+    first = re.search(r"<device .*?</device>", text, re.S).group(0)
+    refused("kcv.xml", re.sub(r'kcv="(\w)', lambda m: f'kcv="{int(m.group(1), 16) ^ 1:x}', text, count=1), "another check value")
+    key = re.search(r">([0-9a-f]{512,})<", text).group(1)
+    refused("key.xml", text.replace(key, key[:-1] + f"{int(key[-1], 16) ^ 1:x}", 1), "does not open")
+    refused("recipient.xml", re.sub(r'recipient="[0-9a-f]{64}"', f'recipient="{"ab" * 32}"', text),
+            r"encrypted for key server abababababababab\.\.\., this one is ")
+    refused("cut.xml", text[:-40], "ends|truncated|cut|early|unclosed")
+    refused("twice.xml", text.replace(first, first + first, 1), "is in line")
+    refused("entity.xml", text.replace("<deviceKeys", '<!DOCTYPE d [<!ENTITY a "b">]>\n<deviceKeys', 1), "DOCTYPE")
+    refused("manifest.xml", text, "--manifest is for batch files", "--manifest", path)
+    bad = tmp_path / "one.xml"
+    bad.write_text(re.sub(r'kcv="(\w)', lambda m: f'kcv="{int(m.group(1), 16) ^ 1:x}', text, count=1))
+    some = take(circle, bad, "--skip-refused")
+    assert (some["new"], some["refused"], some["merged"]) == (1, 1, True)
+    # what it is called says nothing
+    odd = tmp_path / "batch7.csv.rsa"
+    odd.write_text(text)
+    assert take(circle, odd, "--backup")["new"] == 1
+
+
+def test_packages_that_are_not_taken(circle):
+    devices, packages = circle.devices(), circle.factory.json("factory", "packages")["packages"]
+    circle.build(version=2)
+    said = circle.take_package(status=None, passphrase="not the passphrase")
+    assert said.status != DONE and "passphrase" in (said.out + said.err).lower()
+    flip(circle.package, circle.package.stat().st_size // 2)
+    assert circle.take_package(status=None).status != DONE
+    circle.build(version=2)
+    run([program("claviger"), "package", "key", "-o", circle.packaging / "stranger"])
+    run([program("claviger"), "package", "build", circle.packaging / "manifest.toml", "-o", circle.folder / "stranger.tar.gz",
+         "--key", circle.packaging / "stranger.key"])
+    said = circle.factory.cli("factory", "import", circle.folder / "stranger.tar.gz", "--yes", "--passphrase-file",
+                              circle.factory.passphrase_file(), status=None)
+    assert said.status != DONE
+    assert circle.factory.json("factory", "packages")["packages"] == packages
+    assert circle.devices() == devices
+    # and the right one is a new revision, which counts
+    circle.take_package()
+    assert circle.factory.json("factory", "packages")["packages"][0]["revision"] == packages[0]["revision"] + 1
+
+
+def test_an_operator_who_is_not_meant(circle, fleet, tmp_path):
+    other = Daemon(tmp_path / "other")
+    other.init()
+    other.start()
+    try:
+        other.make_network()
+        station = Station(circle, "line-other")
+        station.provision(fleet(0x00B07000))
+        path = circle.export("other.xml", "--nodes", "0x00b07000")
+        said = other.cli("batch", "import", NETWORK, path, status=BAD_INPUT)
+        assert "encrypted for key server" in said.out + said.err
+        assert not other.nodes()
+    finally:
+        other.stop()
