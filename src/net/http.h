@@ -7,10 +7,10 @@
 #include "net/loop.h"
 #include "net/tls.h"
 
-/* HTTP/1.1 for the API and the metrics: over a Unix socket, or over loopback TCP where requests of
- * web pages are refused (an Origin header, a Host that is not this machine); and over TLS for other
- * machines, where an Origin header must name the Host that was asked: pages of this server are
- * served, those of others are not. Every refusal is
+/* HTTP/1.1 for the API, the pages, KMIP and the metrics: over a Unix socket, or over loopback TCP
+ * where requests of web pages are refused (an Origin header, a Host that is not this machine); and
+ * over TLS for other machines, where an Origin header must name the Host that was asked: pages of
+ * this server are served, those of others are not. Every refusal is
  * {"error":{"code":"NOT_FOUND","text":"...","detail":"...","hint":"..."}} with the status of the
  * error's row, and the header X-Claviger-Error: NOT_FOUND. */
 struct net_http;
