@@ -16,7 +16,7 @@
 #define PACKAGE_FILES_MAX        80 /* that many are 3 of keys, 3 of the node, 4 of each application */
 #define PACKAGE_FILE_SIZE_MAX    ((uint64_t)64 * 1024 * 1024)
 #define PACKAGE_KEY_SIZE_MAX     ((uint64_t)64 * 1024) /* of files with keys or signatures */
-#define PACKAGE_SPKI_MAX         1100                  /* RSA of 8192 bits */
+#define PACKAGE_SPKI_MAX         1024                  /* more than RSA of 4096 bits has */
 #define PACKAGE_XML_MAX          ((size_t)256 * 1024)
 #define PACKAGE_MEMORY           ((size_t)4 * 1024 * 1024) /* enough for an arena of one package */
 

@@ -15,7 +15,7 @@
 /* Who is trusted to sign. Borrowed. */
 struct package_packager {
     const char *name;
-    struct bytes public_key; /* SubjectPublicKeyInfo: RSA from 2048 bits, or EC P-256 */
+    struct bytes public_key; /* SubjectPublicKeyInfo: RSA of 2048 to 4096 bits, or EC P-256 */
 };
 
 /* Bytes of the package's files that are done, of the total that its description has; `file` is the

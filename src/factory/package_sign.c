@@ -19,14 +19,14 @@ static enum err scheme(struct bytes spki, struct crypto_key *key, struct crypto_
     struct keyform_info info = {0};
     TRY(keyform_public_info(spki, &info, detail));
     *params = (struct crypto_params){.hash = HASH_SHA_256};
-    if (info.alg == ALG_RSA && info.bits >= RSA_BITS_MIN && info.bits <= RSA_BITS_MAX) {
+    if (info.alg == ALG_RSA && info.bits >= RSA_BITS_MIN && info.bits <= PACKAGE_RSA_BITS_MAX) {
         params->padding = PADDING_PKCS1_V1_5;
         key->alg = ALG_RSA;
         return ERR_OK;
     }
     if (info.alg != ALG_EC || info.curve != CURVE_P_256)
         return err_set(detail, ERR_UNSUPPORTED,
-                       "packages are signed with EC P-256, or RSA from 2048 bits");
+                       "packages are signed with EC P-256, or RSA of 2048 to 4096 bits");
     key->alg = ALG_ECDSA;
     return ERR_OK;
 }

@@ -3,11 +3,12 @@
 #include "base/buf.h"
 #include "base/secret.h"
 
-/* Signatures of packages: ECDSA on P-256 (DER, RFC 3279, 2.2.3) or RSASSA-PKCS1-v1_5 from 2048
- * bits, both with SHA-256, over the bytes of package.xml. Any thread. */
+/* Signatures of packages: ECDSA on P-256 (DER, RFC 3279, 2.2.3) or RSASSA-PKCS1-v1_5 of 2048
+ * to 4096 bits, both with SHA-256, over the bytes of package.xml. Any thread. */
 
 #define PACKAGE_SIGNATURE_MAX 1024
 #define PACKAGE_PEM_MAX       ((size_t)16 * 1024)
+#define PACKAGE_RSA_BITS_MAX  4096
 
 /* A packager's public key ("PUBLIC KEY"); appends its SubjectPublicKeyInfo. ERR_KEY_FORM,
  * ERR_UNSUPPORTED where it is a key that can't sign packages, ERR_LIMIT. */

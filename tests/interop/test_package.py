@@ -131,7 +131,7 @@ def test_inspect_and_diff(site):
     assert shown["config_id"] == CONFIG and shown["version"] == 1 and shown["created"] == "2026-11-21T02:39:00Z"
     assert shown["node"]["firmware"] == "node-1.2.3.4.bin" and shown["applications"][0]["name"] == "emcm"
     assert shown["gateway_keys"] == {"network": "metro-east", "realm": "metro-east.example",
-                                     "versions": {"gateway": 2, "gateway_cdld": 5}}
+                                     "versions": {"gateway": 2, "cdld": 5}}
     assert shown["sha256"] == hashlib.sha256((site / "1.tar.gz").read_bytes()).hexdigest()
     firmware = next(f for f in shown["files"] if f["name"] == "node-1.2.3.4.bin")
     assert firmware["md5"] == hashlib.md5((site / "node-1.2.3.4.bin").read_bytes()).hexdigest()

@@ -74,13 +74,13 @@ json_t *package_json(const struct package_imported *imported)
     json_t *keys =
         json_pack("{s:s, s:s, s:{s:I, s:I}}", "network", imported->network, "realm",
                   imported->realm, "versions", "gateway", (json_int_t)imported->gateway_version,
-                  "gateway_cdld", (json_int_t)imported->cdld_version);
+                  "cdld", (json_int_t)imported->cdld_version);
     return json_pack(
-        "{s:o, s:I, s:s, s:s, s:o, s:{s:s, s:o}, s:o, s:I, s:{s:o, s:I}, s:o, s:s, s:o, s:o, s:o, "
+        "{s:o, s:I, s:s, s:s, s:o, s:s, s:o, s:o, s:I, s:{s:o, s:I}, s:o, s:s, s:o, s:o, s:o, "
         "s:o}",
         "config_id", json_of_config(p->config_id), "version", (json_int_t)p->version, "label",
-        p->label, "comment", p->comment, "created", json_of_time(p->created), "packager", "name",
-        p->packager, "fingerprint", json_of_fingerprint(p->packager_key), "sha256",
+        p->label, "comment", p->comment, "created", json_of_time(p->created), "packager",
+        p->packager, "packager_fingerprint", json_of_fingerprint(p->packager_key), "sha256",
         json_of_hex(imported->sha256, sizeof imported->sha256), "size", (json_int_t)imported->size,
         "kms_key", "fingerprint",
         json_of_hex(imported->kms_fingerprint, sizeof imported->kms_fingerprint), "bits",
@@ -118,14 +118,13 @@ static void set_rows(json_t *rows, const char *whose, const struct package_set *
 
 static void head_rows(json_t *rows, const json_t *json)
 {
-    const json_t *packager = json_object_get(json, "packager");
     row(rows, cli_text(json, "config_id"), "configuration id");
     row_number(rows, "version", (uint64_t)cli_int(json, "version"));
     row(rows, cli_text(json, "created"), "created");
     row(rows, cli_text(json, "label"), "label");
     row(rows, cli_text(json, "comment"), "comment");
-    row(rows, cli_text(packager, "name"), "packager");
-    row(rows, cli_text(packager, "fingerprint"), "packager's key");
+    row(rows, cli_text(json, "packager"), "packager");
+    row(rows, cli_text(json, "packager_fingerprint"), "packager's key");
     row(rows, cli_text(json_object_get(json, "kms_key"), "fingerprint"), "KMS key");
     row_number(rows, "KMS key bits", (uint64_t)cli_int(json_object_get(json, "kms_key"), "bits"));
 }

@@ -1,7 +1,8 @@
 #include "factory/package_import.h"
 
-#include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -478,6 +479,36 @@ static void keys_that_do_not_belong(void **state)
     assert_false(there(p, "package.tar.gz"));
 }
 
+/* As a full disk does: writing fails half way. */
+static void no_room_for_a_file(void **state)
+{
+    struct parcel *p = *state;
+    AUTO(parts_done) struct parts t = {0};
+    struct package_imported got;
+    struct err_detail detail = {.code = ERR_OK};
+    struct rlimit old, small;
+    take_apart(p, &t);
+    FILE *file = fopen(parcel_path(p, "package.tar.gz"), "r");
+    assert_non_null(file);
+    struct package_import request = {.fd = fileno(file),
+                                     .name = "package.tar.gz",
+                                     .folder = parcel_path(p, "staged"),
+                                     .size_max = (uint64_t)1024 * 1024,
+                                     .packagers = &p->packager,
+                                     .packagers_len = 1};
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small = old;
+    small.rlim_cur = 2900; /* of the node's firmware less than all */
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    enum err err = package_import(&request, p->arena, &got, &detail);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    (void)fclose(file);
+    assert_int_equal(err, ERR_DISK_FULL);
+    assert_non_null(strstr(detail.text, "node.bin: "));
+    assert_false(there(p, "staged"));
+}
+
 struct watch {
     uint64_t last, total;
     unsigned calls, cancel_at;
@@ -531,4 +562,4 @@ TEST_MAIN(PARCEL_TEST(what_is_built_is_imported), PARCEL_TEST(the_same_files_mak
           PARCEL_TEST(names_that_lead_out), PARCEL_TEST(links_and_devices),
           PARCEL_TEST(folder_is_a_link), PARCEL_TEST(bombs), PARCEL_TEST(ratio_of_a_stream),
           PARCEL_TEST(entities_and_doctypes), PARCEL_TEST(keys_that_do_not_belong),
-          PARCEL_TEST(progress_and_cancelling))
+          PARCEL_TEST(no_room_for_a_file), PARCEL_TEST(progress_and_cancelling))
