@@ -19,6 +19,8 @@ enum err line_fail_err(struct line_fault *fault, enum line_code code, const char
     if (err == ERR_OK)
         return ERR_OK;
     const char *why = detail != NULL && detail->text[0] != '\0' ? detail->text : err_text(err);
+    if (err == ERR_NO_MEMORY) /* whoever it met, it is nobody's answer */
+        code = LINE_UNKNOWN;
     (void)line_fail(fault, code, "%s%s%s", what, *what != '\0' ? ": " : "", why);
     return err;
 }

@@ -14,6 +14,7 @@ struct line_fault {
 /* Fill `fault` and return ERR_REFUSED. */
 __attribute__((format(printf, 3, 4))) enum err
 line_fail(struct line_fault *fault, enum line_code code, const char *format, ...);
-/* Fill it with "`what`: text of `err` or `detail`" and return `err`; ERR_OK does nothing. */
+/* Fill it with "`what`: text of `err` or `detail`" and return `err`; ERR_OK does nothing, and
+ * lack of memory is LINE_UNKNOWN wherever it is met. */
 enum err line_fail_err(struct line_fault *fault, enum line_code code, const char *what,
                        enum err err, const struct err_detail *detail);
