@@ -72,6 +72,12 @@ int ckmip_destroy(struct ckmip *kmip, const char *uid, struct ckmip_error *error
 /* `offset`: seconds until the new key is active, -1: not told. */
 int ckmip_rekey(struct ckmip *kmip, const char *uid, int64_t offset, ckmip_uid ret_uid,
                 struct ckmip_error *error);
+/* Have the server's authority sign: the public key `uid`, or what a PKCS#10 request (DER or PEM)
+ * asks for; both where it is of that key, one of the two may be NULL. The certificate's identifier.
+ */
+int ckmip_certify(struct ckmip *kmip, const char *uid, const void *request, size_t len,
+                  const struct ckmip_attribute *attributes, size_t attributes_len,
+                  ckmip_uid ret_uid, struct ckmip_error *error);
 
 /* `names` may be NULL: all. Structures come as "A=1, B=2", several instances as several items. */
 int ckmip_get_attributes(struct ckmip *kmip, const char *uid, const char *const *names,

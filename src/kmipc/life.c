@@ -272,3 +272,42 @@ int ckmip_rekey(struct ckmip *kmip, const char *uid, int64_t offset, ckmip_uid r
     ret_uid[0] = '\0';
     return kmipc_end(kmip, rekey(kmip, uid, offset, ret_uid), error);
 }
+
+static enum err certify(struct ckmip *kmip, const char *uid, struct bytes request,
+                        const struct ckmip_attribute *attributes, size_t len, ckmip_uid ret_uid)
+{
+    static const char dashes[] = "-----BEGIN";
+    struct kmipc_call call;
+    TRY(kmipc_begin(kmip, KMIP_OP_CERTIFY, KMIPC_1_0, &call));
+    struct kmip_build *b = &call.build;
+    if (uid != NULL)
+        kmipc_put_uid(&call, uid);
+    if (request.len != 0) {
+        const bool pem =
+            request.len > sizeof dashes && memcmp(request.data, dashes, sizeof dashes - 1) == 0;
+        (void)kmip_put_enum(b, call.in, KMIP_TAG_CERTIFICATE_REQUEST_TYPE,
+                            pem ? KMIP_CERTIFICATE_REQUEST_TYPE_PEM
+                                : KMIP_CERTIFICATE_REQUEST_TYPE_PKCS_10);
+        (void)kmip_put_bytes_copy(b, call.in,
+                                  kmip->version >= KMIPC_2_0 ? KMIP_TAG_CERTIFICATE_REQUEST_VALUE
+                                                             : KMIP_TAG_CERTIFICATE_REQUEST,
+                                  KMIP_BYTE_STRING, request);
+    }
+    if (len != 0)
+        TRY(kmipc_put_attributes(&call, KMIP_TAG_TEMPLATE_ATTRIBUTE, KMIP_TAG_ATTRIBUTES,
+                                 attributes, len));
+    TRY(kmipc_run(&call));
+    return kmipc_take_uid(&call, KMIP_TAG_UNIQUE_IDENTIFIER, ret_uid);
+}
+
+int ckmip_certify(struct ckmip *kmip, const char *uid, const void *request, size_t len,
+                  const struct ckmip_attribute *attributes, size_t attributes_len,
+                  ckmip_uid ret_uid, struct ckmip_error *error)
+{
+    if (kmip == NULL || (uid == NULL && request == NULL) || (request == NULL && len != 0))
+        return kmipc_end(kmip, ERR_ARGUMENT, error);
+    ret_uid[0] = '\0';
+    return kmipc_end(
+        kmip, certify(kmip, uid, bytes_of(request, len), attributes, attributes_len, ret_uid),
+        error);
+}

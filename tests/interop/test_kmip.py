@@ -66,6 +66,26 @@ def test_life(client, files, version):
     assert client.run(*at, "get", uid, status=None).status != harness.DONE
 
 
+@pytest.mark.parametrize("version", ["1.2", "2.1"])
+def test_certify(client, files, version):
+    """A key of the server's, a request as PEM and as DER; openssl verifies what comes of it."""
+    at = ("--protocol", version)
+    pair = client.json(*at, "create-pair", "ec", "P-256", "--name", "signer", "--activate")
+    made = [client.uid(*at, "certify", pair["public"], "--name", "of-key")]
+    harness.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", files / "k.pem",
+                    "-subj", "/CN=disk.example", "-out", files / "r.pem")
+    harness.openssl("req", "-in", files / "r.pem", "-outform", "DER", "-out", files / "r.der")
+    for name in ("r.pem", "r.der"):
+        made.append(client.uid(*at, "certify", "--request", files / name, "-a", "x-from=request"))
+    for uid in made:
+        client.run(*at, "get", uid, "-o", files / uid)
+        harness.openssl("x509", "-inform", "DER", "-in", files / uid, "-out", files / f"{uid}.pem")
+        harness.openssl("verify", "-CAfile", client.folder / "ca.pem", files / f"{uid}.pem")
+    assert client.json(*at, "attributes", made[2], "x-from") == {"x-from": "request"}
+    assert client.run(*at, "certify", status=None).status != harness.DONE
+    assert client.run(*at, "certify", pair["private"], status=None).status != harness.DONE
+
+
 def test_every_type_comes_back(client, files):
     harness.openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", files / "rsa.pem")
     harness.openssl("pkey", "-in", files / "rsa.pem", "-pubout", "-out", files / "public.pem")

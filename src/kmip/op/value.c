@@ -106,6 +106,8 @@ static enum err put_key(struct kmip_call *call, const struct vault_object *objec
     }
     AUTO(buf_done) struct buf material = {0};
     TRY(release(call, object, attrs, &material));
+    if (as->format == FORMAT_PKCS12)
+        return kmip_value_pkcs12(call, object, attrs, buf_view(&material), to);
     return kmip_key_write(call, object, attrs, as->format, as->compression, buf_view(&material),
                           to);
 }

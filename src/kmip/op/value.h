@@ -11,6 +11,10 @@ struct kmip_value_as {
 };
 MUST_CHECK enum err kmip_value_put(struct kmip_call *call, const struct vault_object *object,
                                    const struct kmip_attrs *attrs, const struct kmip_value_as *as);
+/* Inside this folder only: the Key Block of a private key, `pkcs8`, as a PKCS#12 container. */
+MUST_CHECK enum err kmip_value_pkcs12(struct kmip_call *call, const struct vault_object *object,
+                                      const struct kmip_attrs *attrs, struct bytes pkcs8,
+                                      struct kmip_node *to);
 /* The tag of that structure; 0 for an unknown type. */
 uint32_t kmip_value_tag(uint32_t object_type);
 /* Object Archived, or destroyed. */

@@ -212,3 +212,24 @@ enum err command_kmip_rekey(struct cli *cli)
                   &error));
     return kmip_print_uid(cli, uid);
 }
+
+enum err command_kmip_certify(struct cli *cli)
+{
+    AUTO(kmip_closep) struct ckmip *kmip = NULL;
+    AUTO(kmip_attrs_done) struct kmip_attrs attrs = {0};
+    AUTO(buf_done) struct buf request = {0};
+    struct ckmip_error error = {0};
+    const char *uid = cli_arg(cli, 0), *path = cli_option(cli, "request");
+    ckmip_uid made;
+    if (uid == NULL && path == NULL)
+        return err_set(&cli->detail, ERR_ARGUMENT, "a public key's UID or --request is wanted");
+    if (path != NULL)
+        TRY(kmip_read_input(cli, path, &request));
+    TRY(kmip_attrs_of_options(cli, &attrs));
+    TRY(kmip_open(cli, &kmip));
+    TRY(kmip_done(cli,
+                  ckmip_certify(kmip, uid, path != NULL ? request.data : NULL, request.len,
+                                attrs.item, attrs.len, made, &error),
+                  &error));
+    return kmip_print_uid(cli, made);
+}

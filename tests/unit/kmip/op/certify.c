@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "crypto/pkcs12.h"
 #include "crypto/x509.h"
 #include "keeper/client.h"
 #include "keys.h"
@@ -75,6 +76,73 @@ static const char *make_request(struct office *o, const char *cn, const char **r
                                             "CryptographicLength", "256") "</KeyBlock></PublicKey>",
                            spki))));
     return hex_of(o, buf_view(&csr));
+}
+
+/* What Get gives as PKCS#12 opens with the password that the key names, and has key and
+ * certificate. */
+static void a_private_key_leaves_as_pkcs12(void **state)
+{
+    (void)state;
+    struct office o;
+    office_begin(&o);
+    struct world *w = &o.w;
+    const struct kmip_node *out = world_must(
+        w, "CreateKeyPair",
+        "<CommonAttributes>" ENUM(
+            "CryptographicAlgorithm",
+            "EC") "<CryptographicDomainParameters>" ENUM("RecommendedCurve",
+                                                         "P_256") "</"
+                                                                  "CryptographicDomainParameters"
+                                                                  ">" ACTIVE
+                                                                  "</"
+                                                                  "CommonAttributes><"
+                                                                  "PrivateKeyAttributes>" MASK(
+                                                                      "Sign") "</"
+                                                                              "PrivateKeyAttributes"
+                                                                              ">"
+                                                                              "<PublicKeyAttributes"
+                                                                              ">" MASK(
+                                                                                  "Verify") "</"
+                                                                                            "Public"
+                                                                                            "KeyAtt"
+                                                                                            "ribute"
+                                                                                            "s>");
+    const struct bytes ids[] = {kmip_bytes(out, KMIP_TAG_PRIVATE_KEY_UNIQUE_IDENTIFIER),
+                                kmip_bytes(out, KMIP_TAG_PUBLIC_KEY_UNIQUE_IDENTIFIER)};
+    const char *private = arena_strndup(w->kept, ids[0].data, ids[0].len);
+    const char *public = arena_strndup(w->kept, ids[1].data, ids[1].len);
+    world_must(w, "Certify", UID(public));
+#define GET_PKCS12 world_text("%s" ENUM("KeyFormatType", "PKCS_12"), UID(private))
+#define LINK_PASSWORD(to)                                                                          \
+    world_text(                                                                                    \
+        "%s<NewAttribute><Link>" ENUM(                                                             \
+            "LinkType", "PKCS_12PasswordLink") "<LinkedObjectIdentifier type=\"TextString\" "      \
+                                               "value=\"%s\"/></Link></NewAttribute>",             \
+        UID(private), to)
+    world_refused(w, KMIP_REASON_BAD_PASSWORD, "Get", GET_PKCS12);
+    const char *password = keys_secret(w, "70617373776f7264", MASK("Verify"));
+    world_must(w, "AddAttribute", LINK_PASSWORD(password));
+    /* not before the password is active */
+    world_refused(w, KMIP_REASON_BAD_PASSWORD, "Get", GET_PKCS12);
+    world_must(w, "Activate", UID(password));
+    out = world_must(w, "Get", GET_PKCS12);
+    const struct kmip_node *block =
+        kmip_child(kmip_child(out, KMIP_TAG_PRIVATE_KEY), KMIP_TAG_KEY_BLOCK);
+    assert_int_equal(kmip_enum(block, KMIP_TAG_KEY_FORMAT_TYPE, 0), KMIP_KEY_FORMAT_TYPE_PKCS_12);
+    const struct bytes der =
+        kmip_bytes(kmip_child(block, KMIP_TAG_KEY_VALUE), KMIP_TAG_KEY_MATERIAL);
+    AUTO(pkcs12_content_done) struct pkcs12_content content = {0};
+    assert_err(pkcs12_open(der, bytes_str("passwort"), &content, NULL), ERR_DENIED);
+    assert_ok(pkcs12_open(der, bytes_str("password"), &content, NULL));
+    assert_non_null(content.pkcs8);
+    assert_true(content.cert.len > 100);
+    /* a public key is not given so, nor where two passwords are named */
+    world_refused(w, KMIP_REASON_KEY_FORMAT_TYPE_NOT_SUPPORTED, "Get",
+                  world_text("%s" ENUM("KeyFormatType", "PKCS_12"), UID(public)));
+    const char *other = keys_secret(w, "6f74686572", MASK("Verify") ACTIVE);
+    world_must(w, "AddAttribute", LINK_PASSWORD(other));
+    world_refused(w, KMIP_REASON_BAD_PASSWORD, "Get", GET_PKCS12);
+    office_end(&o);
 }
 
 static const char *request_xml(const char *type, const char *hex)
@@ -220,5 +288,5 @@ static void chains_are_judged(void **state)
     office_end(&o);
 }
 
-TEST_MAIN(cmocka_unit_test(keys_are_certified), cmocka_unit_test(certificates_are_renewed),
-          cmocka_unit_test(chains_are_judged))
+TEST_MAIN(cmocka_unit_test(a_private_key_leaves_as_pkcs12), cmocka_unit_test(keys_are_certified),
+          cmocka_unit_test(certificates_are_renewed), cmocka_unit_test(chains_are_judged))
