@@ -23,6 +23,7 @@ enum sim_fault {
     SIM_BAD_CONFIG = 128,     /* the node has another configuration than was written */
     SIM_BAD_KEY = 256,        /* keys come out wrong */
     SIM_NODE_ERROR = 512,     /* the node answers with an error */
+    SIM_GARBAGE = 2048,       /* what the node says is no message */
     SIM_OLD_PROTOCOL = 1024,  /* no protocol version in common */
 };
 /* 0: no such fault. */

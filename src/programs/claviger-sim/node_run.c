@@ -50,6 +50,7 @@ static const struct {
     {"bad-key", SIM_BAD_KEY},
     {"node-error", SIM_NODE_ERROR},
     {"old-protocol", SIM_OLD_PROTOCOL},
+    {"garbage", SIM_GARBAGE},
 };
 
 unsigned sim_fault_of(const char *name)
@@ -82,6 +83,8 @@ void sim_fault_apply(unsigned faults, uint8_t *message, size_t len)
             message[hash - message] ^= 1;
     }
     be32_store(message + len - NODE_TAIL, node_crc32(0, message, len - NODE_TAIL));
+    if ((faults & SIM_GARBAGE) != 0)
+        message[len - 1] ^= 0xff;
 }
 
 /* ---------------------------------------------------------------- the device's callbacks */
