@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -107,12 +108,114 @@ static const struct net_http_route routes[] = {
     {NET_HTTP_GET, "/v1/stream", get_stream, 0},
 };
 
+/* ---- a second table, with a context of its own ---- */
+
+static unsigned others;
+
+static void get_other(struct net_http_request *r, void *ctx)
+{
+    assert_ptr_equal(ctx, &others);
+    assert_ok(net_http_set_header(r, "Cache-Control", "max-age=7"));
+    net_http_answer(r, net_http_query(r, "known") != NULL ? 304 : 200, "text/plain",
+                    bytes_str("other"));
+}
+
+static void get_any(struct net_http_request *r, void *ctx)
+{
+    assert_ptr_equal(ctx, &others);
+    if (strncmp(net_http_path(r), "/v1/", 4) == 0)
+        net_http_fail(r, ERR_NOT_FOUND, NULL);
+    else
+        net_http_answer(r, 200, "text/plain", bytes_str(net_http_path(r)));
+}
+
+static const struct net_http_route more[] = {
+    {NET_HTTP_GET, "/other", get_other, 0},
+    {NET_HTTP_POST, "/v1/stream", post_echo, 16},
+};
+
+/* A stream that others feed: one letter at a time. */
+static struct {
+    pthread_mutex_t lock;
+    struct net_http_request *request; /* while it may be woken */
+    char waiting[16];
+    bool over;
+} feed = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool feed_ready(void *ctx)
+{
+    (void)ctx;
+    (void)pthread_mutex_lock(&feed.lock);
+    bool ready = feed.over || feed.waiting[0] != '\0';
+    (void)pthread_mutex_unlock(&feed.lock);
+    return ready;
+}
+
+static enum err feed_read(void *ctx, uint8_t *to, size_t cap, size_t *ret_len)
+{
+    (void)ctx;
+    (void)pthread_mutex_lock(&feed.lock);
+    *ret_len = strlen(feed.waiting);
+    assert_true(*ret_len <= cap);
+    memcpy(to, feed.waiting, *ret_len);
+    feed.waiting[0] = '\0';
+    (void)pthread_mutex_unlock(&feed.lock);
+    return ERR_OK;
+}
+
+static void feed_done(void *ctx)
+{
+    (void)ctx;
+    (void)pthread_mutex_lock(&feed.lock);
+    feed.request = NULL;
+    (void)pthread_mutex_unlock(&feed.lock);
+    streams_done++;
+}
+
+/* From any thread; false where nobody listens any more. */
+static bool feed_put(char letter)
+{
+    (void)pthread_mutex_lock(&feed.lock);
+    bool there = feed.request != NULL;
+    size_t len = strlen(feed.waiting);
+    if (there && letter == '\0') {
+        feed.over = true;
+    } else if (there && len + 1 < sizeof feed.waiting) {
+        feed.waiting[len] = letter;
+        feed.waiting[len + 1] = '\0';
+    }
+    if (there)
+        net_http_wake(feed.request);
+    (void)pthread_mutex_unlock(&feed.lock);
+    return there;
+}
+
+static void get_feed(struct net_http_request *r, void *ctx)
+{
+    (void)ctx;
+    feed.request = r;
+    feed.waiting[0] = '\0';
+    feed.over = false;
+    const struct net_http_source source = {
+        .read = feed_read, .done = feed_done, .ready = feed_ready};
+    net_http_stream(r, 200, "text/plain", &source);
+}
+
+static const struct net_http_route feeds[] = {{NET_HTTP_GET, "/feed", get_feed, 0}};
+
 static void serve(int fd, bool is_unix, const char *base)
 {
-    const struct net_http_table table = {
-        .routes = routes, .routes_len = ARRAY_LEN(routes), .ctx = &uploaded};
-    struct net_http_config config = {
-        .fd = fd, .is_unix = is_unix, .tables = &table, .tables_len = 1, .timeout_s = 1};
+    const struct net_http_table tables[] = {
+        {.routes = routes, .routes_len = ARRAY_LEN(routes), .ctx = &uploaded},
+        {.routes = more, .routes_len = ARRAY_LEN(more), .ctx = &others, .fallback = get_any},
+        {.routes = feeds, .routes_len = ARRAY_LEN(feeds)},
+    };
+    struct net_http_config config = {.fd = fd,
+                                     .is_unix = is_unix,
+                                     .tables = tables,
+                                     .tables_len = ARRAY_LEN(tables),
+                                     .headers = "X-Ours: 1\r\n",
+                                     .timeout_s = 1};
     assert_ok(net_loops_new(1, &loops));
     assert_ok(net_http_new(net_loops_get(loops, 0), &config, &http, &detail));
     assert_ok(net_loops_start(loops));
@@ -196,7 +299,7 @@ static void refusals_say_why(void **state)
     assert_int_equal(answer.err, ERR_NOT_FOUND);
     assert_body("{\"error\":{\"code\":\"NOT_FOUND\",\"text\":\"not found\",\"detail\":\"network "
                 "\\\"nobody\\\"\",\"hint\":\"\"}}");
-    get("/v2");
+    assert_ok(net_client_call(client, NET_HTTP_POST, "/v2", (struct bytes){0}, &answer, &detail));
     assert_int_equal(answer.status, 404);
     get("/v1/networks/%00");
     assert_int_equal(answer.status, 400);
@@ -395,11 +498,109 @@ static void unix_sockets_are_replaced_only_when_stale(void **state)
     free(file);
 }
 
+static void the_table_that_knows_the_path_serves_it(void **state)
+{
+    (void)state;
+    get("/other");
+    assert_int_equal(answer.status, 200);
+    assert_body("other");
+    get("/other?known");
+    assert_int_equal(answer.status, 304);
+    assert_body("");
+    /* one path, two tables, two methods */
+    assert_ok(
+        net_client_call(client, NET_HTTP_POST, "/v1/stream", bytes_str("x"), &answer, &detail));
+    assert_int_equal(answer.status, 201);
+    assert_ok(
+        net_client_call(client, NET_HTTP_PUT, "/v1/stream", bytes_str("x"), &answer, &detail));
+    assert_int_equal(answer.status, 405);
+    assert_ok(net_client_call(client, NET_HTTP_POST, "/other", bytes_str("x"), &answer, &detail));
+    assert_int_equal(answer.status, 405);
+}
+
+static void what_nobody_knows_falls_back_for_get_alone(void **state)
+{
+    (void)state;
+    get("/some/page");
+    assert_int_equal(answer.status, 200);
+    assert_body("/some/page");
+    assert_ok(
+        net_client_call(client, NET_HTTP_POST, "/some/page", bytes_str("x"), &answer, &detail));
+    assert_int_equal(answer.status, 404);
+    get("/some/%2e%2e/page");
+    assert_int_equal(answer.status, 400);
+}
+
+struct fed {
+    unsigned letters;
+};
+
+static enum err count_letters(void *ctx, struct bytes piece, struct err_detail *d)
+{
+    (void)d;
+    struct fed *fed = ctx;
+    fed->letters += (unsigned)piece.len;
+    return ERR_OK;
+}
+
+static void *feed_letters(void *arg)
+{
+    (void)arg;
+    while (!feed_put('a'))
+        (void)usleep(100);
+    for (int i = 0; i < 999; i++) {
+        (void)feed_put('a');
+        if (i % 50 == 0)
+            (void)usleep(200);
+        for (bool full = true; full;) { /* until it was taken */
+            (void)pthread_mutex_lock(&feed.lock);
+            full = strlen(feed.waiting) + 1 == sizeof feed.waiting;
+            (void)pthread_mutex_unlock(&feed.lock);
+        }
+    }
+    (void)feed_put('\0');
+    return NULL;
+}
+
+static void a_stream_sleeps_until_it_is_woken(void **state)
+{
+    (void)state;
+    struct fed fed = {0};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, feed_letters, NULL), 0);
+    assert_ok(net_client_download(client, "/feed", count_letters, NULL, &fed, &answer, &detail));
+    (void)pthread_join(thread, NULL);
+    assert_int_equal(fed.letters, 1000);
+    get("/other"); /* the connection is good for more */
+    assert_int_equal(answer.status, 200);
+    assert_int_equal(streams_done, 1);
+}
+
+static void who_leaves_a_sleeping_stream_is_noticed(void **state)
+{
+    (void)state;
+    static const char request[] = "GET /feed HTTP/1.0\r\n\r\n";
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    (void)snprintf(addr.sun_path, sizeof addr.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof addr), 0);
+    assert_int_equal(send(fd, request, sizeof request - 1, MSG_NOSIGNAL), sizeof request - 1);
+    char head[16];
+    assert_true(recv(fd, head, sizeof head, 0) > 0);
+    (void)close(fd);
+    while (feed_put('a'))
+        (void)usleep(1000);
+    assert_int_equal(streams_done, 1);
+}
+
 #define UNIX(test) cmocka_unit_test_setup_teardown(test, setup_unix, teardown)
 
 TEST_MAIN(UNIX(requests_are_answered), UNIX(refusals_say_why),
           UNIX(malformed_requests_are_answered_and_closed), UNIX(files_go_up_in_chunks),
           UNIX(downloads_are_streamed), UNIX(a_daemon_that_is_not_there_is_named),
           UNIX(the_path_of_the_socket_may_be_relative),
+          UNIX(the_table_that_knows_the_path_serves_it),
+          UNIX(what_nobody_knows_falls_back_for_get_alone), UNIX(a_stream_sleeps_until_it_is_woken),
+          UNIX(who_leaves_a_sleeping_stream_is_noticed),
           UNIX(unix_sockets_are_replaced_only_when_stale),
           cmocka_unit_test_setup_teardown(web_pages_are_refused_on_loopback, setup_tcp, teardown))
