@@ -264,6 +264,89 @@ def send_package(page, file, passphrase, comment):
     page.click("Send and verify")
 
 
+def test_import_a_package(site, page, package):
+    to(page, "Import")
+    page.says("Nobody is trusted yet")
+    page.click("Trust another")
+    page.fill("Name", "packaging-server")
+    page.js("const e = document.querySelector('dialog textarea'); e.value = arguments[0]; e.dispatchEvent(new Event('input', {bubbles: true}))",
+            (package / "packager.pub.pem").read_text())
+    page.click("Trust")
+    page.until(lambda: not page.js("return !!document.querySelector('dialog')") and "packaging-server" in page.text(), "the packager")
+
+    send_package(page, package / "provPackage.tar.gz", "not the passphrase", "no")
+    alert = page.find("[role=alert]").text
+    assert "passphrase" in alert.lower(), alert
+    broken = package / "broken.tar.gz"
+    whole = (package / "provPackage.tar.gz").read_bytes()
+    broken.write_bytes(whole[:len(whole) // 2])
+    send_package(page, broken, PASSPHRASE, "no")
+    page.find("[role=alert]")
+    to(page, "Overview")
+    page.says("No package yet")
+
+    to(page, "Import")
+    send_package(page, package / "provPackage.tar.gz", PASSPHRASE, NASTY)
+    page.says("What is inside")
+    page.says(CONFIG)
+    page.picture(PICTURES / "daemon-import.png")
+    page.click("Cancel")
+    page.named("Send and verify")
+    send_package(page, package / "provPackage.tar.gz", PASSPHRASE, NASTY)
+    page.says("What is inside")
+    page.js("[...document.querySelectorAll('main button')].find((b) => b.textContent === 'Import').click()")
+    page.until(lambda: CONFIG in page.driver.current_url, "the package's page")
+    page.settled()
+    page.says(NASTY)
+    page.says("Revision 1")
+    assert page.js("return window.hacked") is None
+    page.click("Download kms_key.pub.pem")
+    saved = page.until(lambda: next(page.downloads.glob("kms_key.pub.pem"), None), "a file of the package")
+    page.until(lambda: saved.read_bytes() == (package / "kms_key.pub.pem").read_bytes(), "all of it")
+    to(page, "Overview")
+    page.says(CONFIG)
+
+
+def test_line_live(site, page, package):
+    to(page, "Line")
+    page.until(lambda: page.js("return document.querySelector('.lead').textContent") == "live", "events")
+    station = Station(site)
+    for n in range(12):
+        station.provision(f"0x{0x20000 + n:08x}", 1000 + n // 10, 4 if n == 5 else 0)
+    page.says("0x0002000b")  # the last one, as it happened
+    page.until(lambda: "11 runs passed and 1 failed" in page.text(), "the figures to follow")
+    page.says("no communication with the device")
+    page.says("line-1")
+    page.picture(PICTURES / "daemon-line.png")
+    page.click("4")
+    page.heading("Devices")
+    page.settled()
+    page.says("0x00020005")
+    page.click("0x00020005")
+    page.says("provision: code 4")
+
+
+def test_export(site, page, package):
+    to(page, "Export")
+    page.says("Nothing was exported yet")
+    page.fill("Batches", "1000")
+    page.click("Count")
+    page.says("9 devices would be exported")
+    page.click("Export")
+    page.says("Export 1 holds 9 devices")
+    saved = page.until(lambda: next(page.downloads.glob("device_keys*.xml"), None), "device_keys.xml")
+    page.until(lambda: "</deviceKeys>" in saved.read_text(), "all of it")
+    assert saved.read_text().count("<device ") == 9
+    page.fill("Batches", "")
+    page.click("Count")
+    page.says("2 devices would be exported")
+    page.click("Repeat export 1")
+    page.until(lambda: len(list(page.downloads.glob("device_keys*.xml"))) == 2, "the same again")
+    to(page, "Devices")
+    page.choose("Exported", "no")
+    page.until(lambda: "0x0002000a" in page.text() and "0x00020000" not in page.text(), "devices never exported")
+
+
 def test_audit(page):
     to(page, "Audit")
     page.says("Audit records, newest first")

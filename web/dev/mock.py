@@ -250,14 +250,14 @@ class Api:
                 for p in f.packages.values():
                     p["aliases"] = [a for a in p["aliases"] if a != alias]
                 return {}
-            case ("GET", "factory", "packagers"):
+            case ("GET", "packagers"):
                 return {"packagers": f.packagers}
-            case ("POST", "factory", "packagers"):
+            case ("POST", "packagers"):
                 if "BEGIN PUBLIC KEY" not in body["public_key"]:
                     raise Refusal(400, "BAD_KEY", "not a public key", "public_key", "PEM, beginning with -----BEGIN PUBLIC KEY-----")
                 f.packagers.append({"name": body["name"], "fingerprint": digest(body["public_key"]), "created": when()})
                 return {}
-            case ("DELETE", "factory", "packagers", packager):
+            case ("DELETE", "packagers", packager):
                 f.packagers = [p for p in f.packagers if p["name"] != packager]
                 return {}
             case ("POST", "factory", "imports"):

@@ -100,7 +100,7 @@ export const Audit = component<PageProps>(({ place }) => {
                     <Table key="t" caption="Audit records, newest first" busy={found.loading} rows={rows.slice(0, 500)} rowKey={(r) => r.seq} columns={[
                         { name: "Record", cell: (r) => <span class="num">{r.seq}</span> },
                         { name: "Time", cell: (r) => <Time value={r.time} seconds /> },
-                        { name: "Kind", cell: (r) => r.kind },
+                        { name: "Kind", cell: (r) => <span class="nowrap">{r.kind}</span> },
                         { name: "Result", cell: (r) => <Sign mark={r.result === "OK" ? "good" : "bad"}>{r.result === "OK" ? "ok" : r.result}</Sign> },
                         { name: "Actor", cell: (r) => r.actor },
                         { name: "What", cell: (r) => <span>{r.node ? <Code>{r.node}</Code> : [r.table, r.row ? String(r.row) : ""].filter(Boolean).join(" ")} <span class="muted">{r.purpose}</span></span> },

@@ -58,7 +58,8 @@ export const Devices = component<PageProps>(({ session, place }) => {
                     <Table key="t" caption="Devices" busy={found.loading} rows={rows} rowKey={(d) => d.node_id} columns={[
                         { name: "Node", cell: (d) => <a class="rowlink" href={href(["devices", d.node_id])}><code>{d.node_id}</code></a> },
                         { name: "State", cell: (d) => <Sign mark={stateMark(d.state)}>{d.state}</Sign> },
-                        { name: "Configuration", cell: (d) => <span><Code>{d.config_id}</Code> <span class="muted">rev. {d.revision}</span></span> },
+                        { name: "Configuration", cell: (d) => <Code>{d.config_id}</Code> },
+                        { name: "Rev.", num: true, wide: true, cell: (d) => d.revision },
                         { name: "Batch", num: true, cell: (d) => d.batch },
                         { name: "Station", cell: (d) => d.station },
                         { name: "Operator", wide: true, cell: (d) => d.operator ?? "" },

@@ -45,13 +45,13 @@ const NodeDialog = component<{ network: string; id: string; onClose: () => void 
     );
 });
 
-function Versions({ name, list }: { name: string; list: KeyVersion[] }) {
+function Versions({ name, list, rotate }: { name: string; list: KeyVersion[]; rotate: (() => void) | null }) {
     return (
         <div key={name}>
-            <h3>{keyNames[name] ?? name}</h3>
+            <div class="beside"><h3>{keyNames[name] ?? name}</h3>{rotate ? <button type="button" aria-label={`Rotate ${(keyNames[name] ?? name).toLowerCase()}`} onClick={rotate}><Icon name="rotate" />Rotate</button> : null}</div>
             <ul class="versions">
                 {list.map((k) => (
-                    <li key={k.version} class={`tag${k.state === "active" ? " current" : k.state === "destroyed" ? " gone" : ""}`} title={`created ${k.created}`}>v{k.version} {k.state}{k.activates && k.state !== "active" ? <span>, from <Time value={k.activates} /></span> : null}</li>
+                    <li key={k.version} class={`tag${k.state === "active" ? " current" : k.state === "destroyed" ? " gone" : ""}`} title={`created ${k.created}`}>v{k.version} {k.state}{k.activates && new Date(k.activates).getTime() > Date.now() ? <span>, from <Time value={k.activates} /></span> : null}</li>
                 ))}
             </ul>
         </div>
@@ -122,11 +122,9 @@ export const Network = component<PageProps>(({ session, place }) => {
                         <Figure name="Gateway key" value={`v${newest(n, "gateway")?.version ?? "–"}`} />
                     </dl>
                     <div class="split">
-                        <Part title="Keys" actions={may(session, "NETWORK_MANAGE") ? kinds.map((k) => (
-                            <button key={k} type="button" onClick={() => setRotating(k)}><Icon name="rotate" />Rotate {(keyNames[k] ?? k).toLowerCase()}</button>
-                        )) : null}>
+                        <Part title="Keys">
                             <div class="stack">
-                                {kinds.map((k) => Versions({ name: k, list: n.keys.filter((v) => v.key === k) }))}
+                                {kinds.map((k) => Versions({ name: k, list: n.keys.filter((v) => v.key === k), rotate: may(session, "NETWORK_MANAGE") ? () => setRotating(k) : null }))}
                                 <Facts rows={[["Domain key", `v${n.domain_version}${n.resealing ? ", resealing" : ""}`], ["Passphrase", `v${n.passphrase_version}`], ["Node ids", `${n.id_bits} bits`], ["Created", <Time value={n.created} />]]} />
                             </div>
                         </Part>

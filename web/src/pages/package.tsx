@@ -78,7 +78,7 @@ export const Package = component<PageProps>(({ session, place }) => {
                             { name: "Name", cell: (f) => <a href={link(f.name)} download={f.name} aria-label={`Download ${f.name}`}>{f.name}</a> },
                             { name: "What", cell: (f) => f.role },
                             { name: "Size", num: true, cell: (f) => size(f.size) },
-                            { name: "SHA-256", cell: (f) => <Code>{f.sha256}</Code> },
+                            { name: "SHA-256", cell: (f) => <Code wrap>{f.sha256}</Code> },
                         ]} />
                     </Part>
                     <div class="split">

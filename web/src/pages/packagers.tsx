@@ -16,7 +16,7 @@ const Trust = component<{ onClose: () => void; onDone: () => void }>((p) => {
     return (
         <Dialog title="Trust a packager" onClose={p.onClose}>
             <Form send="Trust" busy={busy} error={error} cancel={p.onClose} onSend={() => work(async () => {
-                await post("/v1/factory/packagers", { name, public_key: key });
+                await post("/v1/packagers", { name, public_key: key });
                 p.onDone();
                 p.onClose();
             })}>
@@ -29,7 +29,7 @@ const Trust = component<{ onClose: () => void; onDone: () => void }>((p) => {
 
 /* Whose signature on a package is taken. */
 export const Packagers = component<{ change: boolean }>((p) => {
-    const found = useLoad<{ packagers: Packager[] }>(() => get("/v1/factory/packagers"), []);
+    const found = useLoad<{ packagers: Packager[] }>(() => get("/v1/packagers"), []);
     const [adding, setAdding] = useState(false);
     const [leaving, setLeaving] = useState<string | null>(null);
     return (
@@ -49,7 +49,7 @@ export const Packagers = component<{ change: boolean }>((p) => {
             )}
             {adding ? <Trust onClose={() => setAdding(false)} onDone={found.reload} /> : null}
             {leaving !== null ? (
-                <Confirm title="Trust no longer" send="Remove" onClose={() => setLeaving(null)} onSend={async () => { await remove(path`/v1/factory/packagers/${leaving}`); found.reload(); }}>
+                <Confirm title="Trust no longer" send="Remove" onClose={() => setLeaving(null)} onSend={async () => { await remove(path`/v1/packagers/${leaving}`); found.reload(); }}>
                     <p>New packages of <strong>{leaving}</strong> will be refused; what was imported stays.</p>
                 </Confirm>
             ) : null}

@@ -92,7 +92,8 @@ export const Users = component<PageProps>(({ session }) => {
                 {!found.data ? (found.error ? null : <Loading rows={4} what="Loading users" />) : users.length === 0 ? <Empty icon="users" title="No user yet" /> : [
                     <Table key="t" caption="Users" rows={users} rowKey={(u) => u.name} rowClass={(u) => (u.state === "disabled" ? "off" : undefined)} columns={[
                         { name: "Name", cell: (u) => <span>{u.name}{u.name === session.user ? <span class="muted"> (you)</span> : null}</span> },
-                        { name: "Role", cell: (u) => <span>{u.role} <span class="muted">{roles.find(([r]) => r === u.role)?.[1] ?? ""}</span></span> },
+                        { name: "Role", cell: (u) => u.role },
+                        { name: "May", wide: true, cell: (u) => <span class="muted">{roles.find(([r]) => r === u.role)?.[1] ?? ""}</span> },
                         { name: "State", cell: state },
                         { name: "Last login", cell: (u) => <Time value={u.last_login} none="never" /> },
                         { name: "Created", wide: true, cell: (u) => <Time value={u.created} /> },
