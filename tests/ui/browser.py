@@ -87,12 +87,13 @@ class Browser:
         return self.until(lambda: next((e for e in self.driver.find_elements(By.CSS_SELECTOR, css) if e.is_displayed()), None), css)
 
     def named(self, name, tags="button, a, input, select, textarea, summary"):
-        """The control whose accessible name is `name`, in the open dialog if there is one."""
+        """The control whose accessible name is `name`, in the open dialog if there is one; in the page rather than around it."""
         def look():
             # Asking the browser for a name takes a while: only of those that could have it.
             likely = self.js("""
-                const root = document.querySelector("dialog[open]") || document, name = arguments[1];
-                return [...root.querySelectorAll(arguments[0])].filter((e) => [e.getAttribute("aria-label"), e.textContent, e.value, e.title,
+                const name = arguments[1], dialog = document.querySelector("dialog[open]"), all = [...(dialog || document).querySelectorAll(arguments[0])];
+                const order = [...all.filter((e) => e.closest("main")), ...all.filter((e) => !e.closest("main"))];
+                return order.filter((e) => [e.getAttribute("aria-label"), e.textContent, e.value, e.title,
                     ...[...(e.labels || [])].map((l) => l.textContent)].some((t) => t && t.includes(name)));""", tags, name)
             return next((e for e in likely if e.is_displayed() and e.accessible_name == name), None)
         return self.until(look, f"a control named {name!r}")

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import re
 import ssl
 import time
@@ -249,7 +250,8 @@ def package(site):
     """A package as an operator and a packager make it; the daemon is the operator, too."""
     folder = site.folder / "package"
     folder.mkdir()
-    run([SOURCE / "examples/package/make-files", folder, "--firmware", 3_000_000])
+    run([SOURCE / "examples/package/make-files", folder, "--firmware", 2000])
+    next(folder.glob("node-*.bin")).write_bytes(os.urandom(2_500_000))  # more than one piece of an upload
     site.daemon.cli("network", "export-gateway-keys", NETWORK, "-o", folder / "gw_keys.csv.aes")
     site.daemon.cli("server", "public-key", "-o", folder / "kms_key.pub.pem")
     run([program("claviger"), "package", "key", "-o", folder / "packager"])
@@ -294,7 +296,7 @@ def test_import_a_package(site, page, package):
     page.named("Send and verify")
     send_package(page, package / "provPackage.tar.gz", PASSPHRASE, NASTY)
     page.says("What is inside")
-    page.js("[...document.querySelectorAll('main button')].find((b) => b.textContent === 'Import').click()")
+    page.click("Import")
     page.until(lambda: CONFIG in page.driver.current_url, "the package's page")
     page.settled()
     page.says(NASTY)

@@ -149,7 +149,7 @@ class Factory:
 
     @staticmethod
     def network(name, active, revoked, destroyed, version):
-        keys = [{"key": key, "version": v, "state": "active" if v == version else "superseded" if v == version - 1 else "destroyed",
+        keys = [{"key": key, "version": v, "state": "active" if v == version else "previous" if v == version - 1 else "destroyed",
                  "created": when(86400 * (31 * (version - v) + 12)), "activates": when(86400 * (31 * (version - v) + 12))}
                 for key in ("gateway", "gateway_cdld") for v in range(1, version + 1)]
         return {"name": name, "realm": f"{name}.example", "id_bits": 32, "created": when(86400 * 200), "passphrase_version": 1,
@@ -298,7 +298,7 @@ class Api:
                 keys = self.of(f.networks, network)["keys"]
                 mine = [k for k in keys if k["key"] == body["key"]]
                 for k in mine:
-                    k["state"] = "superseded" if k["state"] == "active" else k["state"]
+                    k["state"] = "previous" if k["state"] == "active" else k["state"]
                 keys.append({"key": body["key"], "version": len(mine) + 1, "state": "active", "created": when(), "activates": when()})
                 return {"version": len(mine) + 1}
             case ("GET", "networks", network, "batches"):
