@@ -308,23 +308,42 @@ static void work(void *arg)
     free(task);
 }
 
-void api_dispatch(struct net_http_request *request, void *ctx, enum vault_action action,
-                  enum api_body body, api_fn *fn)
+static void submit(struct net_http_request *request, struct api *api, const struct task *wanted)
 {
-    struct api *api = ctx;
     struct task *task = calloc(1, sizeof *task);
     if (task == NULL) {
         net_http_fail(request, ERR_NO_MEMORY, NULL);
         return;
     }
-    *task = (struct task){.api = api, .request = request, .action = action, .body = body, .fn = fn};
+    *task = *wanted;
     api_caller_take(request, &task->caller);
-    bool quick = body == API_QUICK && api->quick_workers != NULL;
+    task->caller.is_plain = wanted->caller.is_plain;
+    bool quick = wanted->body == API_QUICK && api->quick_workers != NULL;
     enum err err = workers_submit(quick ? api->quick_workers : api->workers, work, task);
     if (err != ERR_OK) {
         free(task);
         net_http_fail(request, err, NULL);
     }
+}
+
+void api_dispatch(struct net_http_request *request, void *ctx, enum vault_action action,
+                  enum api_body body, api_fn *fn)
+{
+    const struct task task = {
+        .api = ctx, .request = request, .action = action, .body = body, .fn = fn};
+    submit(request, ctx, &task);
+}
+
+void api_dispatch_plain(struct net_http_request *request, struct api *api, enum vault_action action,
+                        enum api_body body, api_fn *fn)
+{
+    const struct task task = {.api = api,
+                              .request = request,
+                              .action = action,
+                              .body = body,
+                              .fn = fn,
+                              .caller = {.is_plain = true}};
+    submit(request, api, &task);
 }
 
 enum err api_give(json_t *json, json_t **ret_answer)

@@ -34,6 +34,9 @@ enum api_body {
 };
 void api_dispatch(struct net_http_request *request, void *api, enum vault_action action,
                   enum api_body body, api_fn *fn);
+/* The same for a caller over plain HTTP, who is a station by its address. */
+void api_dispatch_plain(struct net_http_request *request, struct api *api, enum vault_action action,
+                        enum api_body body, api_fn *fn);
 /* `API_HANDLER(list_networks)` makes the static function of that name known to the route table. */
 #define API_HANDLER(name)                                                                          \
     enum err api_do_##name(struct api_call *call, json_t **ret_answer, struct err_detail *detail)  \

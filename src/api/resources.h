@@ -5,6 +5,16 @@
 /* The route table: one line per resource and method, who may use it (enum vault_action, which the
  * roles of vault/access.c have) and the longest body; docs/api.md describes them. */
 
+/* What stations use, over plain HTTP too where that is configured (api/plain.h). */
+#define API_LINE_ROUTES                                                                            \
+    ROUTE(GET, "/v1/line/config", get_line_config, LINE, API_QUICK, 0)                             \
+    ROUTE(GET, "/v1/line/files/{config}/{revision}/{name}", read_line_file, LINE, API_QUICK, 0)    \
+    ROUTE(POST, "/v1/line/gateway-keys", give_gateway_keys, LINE, API_JSON, API_BODY_MAX)          \
+    ROUTE(POST, "/v1/line/runs", begin_run, LINE, API_QUICK, API_BODY_MAX)                         \
+    ROUTE(POST, "/v1/line/runs/{run}/end", end_run, LINE, API_QUICK, API_BODY_MAX)                 \
+    ROUTE(GET, "/v1/line/devices/{node}", get_line_device, LINE, API_QUICK, 0)                     \
+    ROUTE(PUT, "/v1/line/devices/{node}", key_device, LINE, API_QUICK, API_BODY_MAX)
+
 #define API_ROUTES                                                                                 \
     ROUTE(GET, "/v1/status", get_status, STATUS, API_JSON, 0)                                      \
     ROUTE(POST, "/v1/reload", reload, NETWORK_MANAGE, API_JSON, 0)                                 \
@@ -93,13 +103,7 @@
     ROUTE(POST, "/v1/factory/exports", export_devices, FACTORY_EXPORT, API_JSON, API_BODY_MAX)     \
     ROUTE(POST, "/v1/factory/exports/{id}/repeat", repeat_export, FACTORY_EXPORT, API_JSON,        \
           API_BODY_MAX)                                                                            \
-    ROUTE(GET, "/v1/line/config", get_line_config, LINE, API_QUICK, 0)                             \
-    ROUTE(GET, "/v1/line/files/{config}/{revision}/{name}", read_line_file, LINE, API_QUICK, 0)    \
-    ROUTE(POST, "/v1/line/gateway-keys", give_gateway_keys, LINE, API_JSON, API_BODY_MAX)          \
-    ROUTE(POST, "/v1/line/runs", begin_run, LINE, API_QUICK, API_BODY_MAX)                         \
-    ROUTE(POST, "/v1/line/runs/{run}/end", end_run, LINE, API_QUICK, API_BODY_MAX)                 \
-    ROUTE(GET, "/v1/line/devices/{node}", get_line_device, LINE, API_QUICK, 0)                     \
-    ROUTE(PUT, "/v1/line/devices/{node}", key_device, LINE, API_QUICK, API_BODY_MAX)               \
+    API_LINE_ROUTES                                                                                \
     ROUTE(POST, "/v1/uploads", create_upload, FILE, API_JSON, 0)                                   \
     ROUTE(PUT, "/v1/uploads/{id}", write_upload, FILE, API_RAW, NET_HTTP_BODY_MAX)                 \
     ROUTE(DELETE, "/v1/uploads/{id}", delete_upload, FILE, API_JSON, 0)                            \

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/login.h"
+#include "api/plain.h"
 #include "base/clock.h"
 
 void api_caller_take(struct net_http_request *request, struct api_caller *ret_caller)
@@ -120,6 +121,12 @@ enum err api_who(struct api *api, struct net_http_request *request, const struct
     ret_session->number = 0;
     if (caller->is_local) {
         *ret_actor = local_actor(api_config(api), caller);
+        return ERR_OK;
+    }
+    if (caller->is_plain) {
+        char name[VAULT_ACTOR_MAX + 1];
+        api_plain_name(caller->address, name, sizeof name);
+        *ret_actor = vault_actor_station(name);
         return ERR_OK;
     }
     if (api_cookie(request, API_COOKIE, token) &&

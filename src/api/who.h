@@ -11,6 +11,7 @@ struct api_caller {
     bool is_local; /* the Unix socket: uid and gid */
     uid_t uid;
     gid_t gid;
+    bool is_plain;    /* plain HTTP of the line: a station by its address */
     char address[80]; /* "192.0.2.7:40312" */
     bool has_certificate;
     uint8_t certificate[32]; /* SHA-256; it verified */

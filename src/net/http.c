@@ -68,7 +68,7 @@ static enum err check_origin(const struct net_http_request *r, struct err_detail
     bool tls = r->hc->http->config.tls != NULL;
     if (origin != NULL && !(tls && host != NULL && is_own(origin, host)))
         return err_set(detail, ERR_DENIED, "requests of web pages are not served here");
-    if (tls)
+    if (tls || r->hc->http->config.any_host)
         return ERR_OK;
     if (host == NULL || !net_http_host_is_local(host))
         return err_set(detail, ERR_DENIED, "Host must be localhost");

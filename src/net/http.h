@@ -32,6 +32,7 @@ struct net_http_table {
 struct net_http_config {
     int fd;       /* listening socket (net_listen_unix, net_listen_socket); taken over on success */
     bool is_unix; /* else TCP: loopback, or with `tls` */
+    bool any_host;                       /* plain TCP for other machines, whatever Host they name */
     struct net_tls *tls;                 /* NULL: plain; a reference is taken */
     const struct net_http_table *tables; /* copied */
     unsigned tables_len;                 /* at most NET_HTTP_TABLES_MAX */

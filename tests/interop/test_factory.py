@@ -16,13 +16,15 @@ import harness
 from factory_harness import ALIAS, CONFIG, Factory, Station, UnixConnection, admin
 from harness import BAD_INPUT, DONE, REFUSED, openssl, run, secret_file
 
+PLAIN = harness.free_port()
 KEY = 384  # bytes that the operator's RSA-3072 gives
 NS = "{urn:claviger:device-keys:1}"
 
 
 @pytest.fixture(scope="module")
 def factory(folder, daemons):
-    return Factory(folder, daemons).start()
+    made = Factory(folder, daemons, settings={"factory.http_listen": f"127.0.0.1:{PLAIN}"})
+    return made.start()
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +208,21 @@ def test_a_run_from_begin_to_export(station, ready, tmp_path):
     assert "devices-exported" in {r["kind"] for r in daemon.records()}
 
 
+def test_plain_http_serves_the_line_and_nothing_else(ready):
+    plain = Station(http.client.HTTPConnection("127.0.0.1", PLAIN), ready)
+    firmware = plain.must("GET", f"/v1/line/config?id={CONFIG}")["node"]["firmware"]
+    assert len(plain.call("GET", firmware["path"])[1]) == firmware["size"]
+    plain.provision("0x00030000", encrypted=bytes(KEY))
+    assert ready.daemon.json("factory", "devices", "--search", "0x00030000")["devices"][0]["station"] == "127.0.0.1"
+    for path in ("/v1/status", "/v1/factory/devices", "/v1/networks", "/v1/uploads", "/"):
+        assert plain.call("GET", path)[0] == 404, path
+    assert plain.call("POST", "/v1/line/gateway-keys", {"config_id": CONFIG, "revision": 1, "recipient": "x"})[0] == 400
+    plain.connection.request("GET", f"/v1/line/config?id={CONFIG}", headers={"Origin": "http://evil.example"})
+    answer = plain.connection.getresponse()
+    answer.read()
+    assert answer.status == 403
+
+
 def test_what_stations_send_is_checked(station):
     run_id = station.begin()
     bad = [("POST", "/v1/line/runs", {"run": "1", "operation": "PROVISION", **station.place()}),
@@ -274,6 +291,32 @@ def test_a_keyed_device_is_never_lost(ready):
     caller = admin(daemon)
     for node in answered:
         assert caller.must("GET", f"/v1/line/devices/{node}")["state"] == "keyed"
+
+
+def set_line(config, key, value):
+    """In the section [factory]: keys that are commented are defaults."""
+    text = config.read_text()
+    head, rest = text.split("[factory]", 1)
+    changed, count = re.subn(rf"(?m)^#?\s*{key} =.*$", f"{key} = {value}", rest, count=1)
+    assert count == 1, key
+    config.write_text(f"{head}[factory]{changed}")
+
+
+def test_other_ways_of_files(ready):
+    daemon = ready.daemon
+    daemon.stop()
+    set_line(daemon.config, "files", "shared")
+    assert run([harness.program("clavigerd"), "run", "--config", daemon.config], status=None).status != DONE
+    set_line(daemon.config, "client_directory", "/mnt/packages")
+    set_line(daemon.config, "http_allow", "192.0.2.0/24")
+    daemon.start()
+    config = admin(daemon).must("GET", f"/v1/line/config?id={CONFIG}")
+    assert config["files"] == "shared"
+    path = config["node"]["firmware"]["path"]
+    assert path.startswith("/mnt/packages/")
+    assert (daemon.state / "packages" / path.removeprefix("/mnt/packages/")).read_bytes()
+    plain = Station(http.client.HTTPConnection("127.0.0.1", PLAIN), ready)
+    assert plain.call("GET", f"/v1/line/config?id={CONFIG}")[0] == 403
 
 
 def test_leftovers_go_at_the_start(ready):

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "api/plain.h"
 #include "base/log.h"
 #include "diameter/properties.h"
 #include "kmip/server/server.h"
@@ -52,6 +53,11 @@ static void check_addresses(const struct settings *settings)
     check_listen("[diameter] listen_tls", &settings->diameter.listen_tls);
     check_listen("[kmip] listen", &settings->kmip.listen);
     check_listen("[https] listen", &settings->https.listen);
+    check_listen("[factory] http_listen", &settings->factory.http_listen);
+    struct err_detail detail = {0};
+    enum err err = api_plain_check(&settings->factory.http_allow, &detail);
+    if (settings->factory.http_listen.len != 0 || err != ERR_OK)
+        verdict("[factory] http_allow", err, &detail);
 }
 
 static void check_tls(const struct settings *settings, const struct diameter_properties *props)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/plain.h"
 #include "api/api.h"
 #include "api/json.h"
 #include "api/pages.h"
@@ -36,7 +37,10 @@
 #define LOOPS_MAX      64
 #define BACKGROUND_MAX 16
 #define CONFIG_MAX     ((size_t)1024 * 1024)
-#define OWN_LINKS      2 /* one for start-up and background work, one for Diameter's clerk */
+
+#define LINE_LISTENERS_MAX   8
+#define LINE_CONNECTIONS_MAX 1000
+#define OWN_LINKS            2 /* one for start-up and background work, one for Diameter's clerk */
 
 struct engine {
     const struct engine_config *config;
@@ -57,7 +61,7 @@ struct engine {
     struct engine_kmip kmip;
     unsigned goodbye_ms; /* waited so far */
     struct api *api;
-    struct net_http *http, *metrics;
+    struct net_http *http, *metrics, *line[LINE_LISTENERS_MAX];
     struct workers *background;
     struct reload *reload;
     _Atomic int reload_result; /* of the last one, for its record */
@@ -100,6 +104,8 @@ static enum err open_factory(struct engine *e, struct err_detail *detail)
 {
     char directory[PATH_MAX];
     const struct settings *s = e->config->settings;
+    if (s->factory.files == SETTINGS_FACTORY_FILES_SHARED && *s->factory.client_directory == '\0')
+        return err_set(detail, ERR_CONFIG, "[factory] files = shared wants client_directory, too");
     TRY(service_packages_dir(s, directory, sizeof directory));
     const struct factory_config config = {.directory = directory,
                                           .package_max = (uint64_t)s->factory.package_max};
@@ -320,6 +326,26 @@ static enum err start_kmip(struct engine *e, struct err_detail *detail)
     return engine_kmip_start(&e->kmip, &config, detail);
 }
 
+/* On the control loop: what takes time is done by workers, and files are read a piece at a time. */
+static enum err start_line(struct engine *e, struct err_detail *detail)
+{
+    const struct engine_config *c = e->config;
+    const struct net_http_table table = api_plain_table(e->api);
+    TRY(api_plain_check(&c->settings->factory.http_allow, detail));
+    for (unsigned i = 0; i < c->line_len && i < LINE_LISTENERS_MAX; i++) {
+        const struct net_http_config http = {.fd = c->line_fds[i],
+                                             .any_host = true,
+                                             .tables = &table,
+                                             .tables_len = 1,
+                                             .connections_max = LINE_CONNECTIONS_MAX};
+        TRY(net_http_new(e->control_loop, &http, &e->line[i], detail));
+    }
+    return c->line_len <= LINE_LISTENERS_MAX
+               ? ERR_OK
+               : err_set(detail, ERR_CONFIG, "[factory] http_listen: at most %d addresses",
+                         LINE_LISTENERS_MAX);
+}
+
 static enum err start_api(struct engine *e, struct err_detail *detail)
 {
     const struct engine_config *c = e->config;
@@ -352,6 +378,7 @@ static enum err start_api(struct engine *e, struct err_detail *detail)
     const struct net_http_config http = {
         .fd = c->api_fd, .is_unix = true, .tables = &table, .tables_len = 1};
     TRY(net_http_new(e->control_loop, &http, &e->http, detail));
+    TRY(start_line(e, detail));
     if (c->metrics_fd < 0)
         return ERR_OK;
     const struct net_http_table figures = {.routes = metrics_routes,
@@ -533,6 +560,8 @@ static void clean_up(struct engine *e)
     net_timer_free(e->remember);
     engine_kmip_timer_free(&e->kmip);
     net_http_free(e->metrics);
+    for (unsigned i = 0; i < LINE_LISTENERS_MAX; i++)
+        net_http_free(e->line[i]);
     net_http_free(e->http);
     if (e->loops != NULL)
         net_loops_stop(e->loops); /* no request comes any more; answers go nowhere */

@@ -17,6 +17,8 @@ struct engine_config {
     unsigned tcp_len, tls_len;
     const int *kmip_fds, *https_fds; /* listening sockets of KMIP */
     unsigned kmip_len, https_len;
+    const int *line_fds; /* listening sockets of the factory line's plain HTTP */
+    unsigned line_len;
 };
 
 /* How many keeper connections the settings ask for. */

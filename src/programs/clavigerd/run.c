@@ -24,9 +24,10 @@
 #define PORT_METRICS  9464
 #define PORT_KMIP     5696
 #define PORT_HTTPS    8085
+#define PORT_LINE     8080
 
 /* What the supervisor knows and hands to its children by fork. Listeners stand in this order: API,
- * metrics (if any), Diameter over TCP, Diameter over TLS, KMIP, KMIP over HTTPS. */
+ * metrics (if any), Diameter over TCP, Diameter over TLS, KMIP, HTTPS, the line's plain HTTP. */
 struct run {
     const char *config_path;
     bool accept_chain;
@@ -34,7 +35,7 @@ struct run {
     int listeners[LISTENERS_MAX];
     unsigned listeners_len;
     bool has_metrics;
-    unsigned tcp_len, tls_len, kmip_len, https_len;
+    unsigned tcp_len, tls_len, kmip_len, https_len, line_len;
     struct pin_hold
         *pin; /* from the environment or the terminal; NULL where the keeper reads it by itself */
 };
@@ -82,8 +83,11 @@ static enum err open_listeners(struct run *run, struct err_detail *detail)
                         &run->tls_len, detail));
     }
     TRY(listen_list(run, &s->kmip.listen, PORT_KMIP, "[kmip] listen", &run->kmip_len, detail));
-    return listen_list(run, &s->https.listen, PORT_HTTPS, "[https] listen", &run->https_len,
-                       detail);
+    TRY(listen_list(run, &s->https.listen, PORT_HTTPS, "[https] listen", &run->https_len, detail));
+    if (!s->factory.enabled)
+        return ERR_OK;
+    return listen_list(run, &s->factory.http_listen, PORT_LINE, "[factory] http_listen",
+                       &run->line_len, detail);
 }
 
 static int child_status(const char *what, enum err err, const struct err_detail *detail)
@@ -147,6 +151,8 @@ static int engine_main(const struct supervised *given, void *ctx)
     config.kmip_len = run->kmip_len;
     config.https_fds = config.kmip_fds + run->kmip_len;
     config.https_len = run->https_len;
+    config.line_fds = config.https_fds + run->https_len;
+    config.line_len = run->line_len;
     struct err_detail detail = {0};
     enum err err = engine_run(&config, &detail);
     return child_status("engine", err, &detail);
