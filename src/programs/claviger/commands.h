@@ -63,8 +63,8 @@
     COMMAND("kmip activate", command_kmip_activate)                                                \
     COMMAND("kmip revoke", command_kmip_revoke)                                                    \
     COMMAND("kmip destroy", command_kmip_destroy)                                                  \
-    COMMAND("kmip certify", command_kmip_certify)                                                  \
     COMMAND("kmip rekey", command_kmip_rekey)                                                      \
+    COMMAND("kmip certify", command_kmip_certify)                                                  \
     COMMAND("kmip encrypt", command_kmip_encrypt)                                                  \
     COMMAND("kmip decrypt", command_kmip_decrypt)                                                  \
     COMMAND("kmip sign", command_kmip_sign)                                                        \
