@@ -12,7 +12,7 @@ from circle_harness import ALIAS, CONFIG, Circle, Nodes, Station, together
 from harness import BAD_INPUT, DONE, NETWORK, Daemon, alive, flip, lines_of, program, run, wait_for
 
 NOISE = {"noise": "0.0002", "lose": "0.0001", "double": "0.0001"}
-WRAPPERS = ["none", "simple"]
+WRAPPERS = ["none", "simple", "reliable", "rht_v2", "opt_psem"]
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +149,7 @@ def test_a_station_that_is_killed(circle, fleet):
     """kill -9 at points all over a run: the run after it ends well, with one identity."""
     station = Station(circle, "line-killed")
     for i in range(5):
-        nodes = fleet(0x00B03000 + i, 1, "simple", baud=921600)
+        nodes = fleet(0x00B03000 + i, 1, "reliable", baud=921600)
         process = station.spawn(nodes)
         time.sleep(0.1 + 0.12 * i)
         process.kill()
@@ -164,7 +164,7 @@ def test_a_station_that_is_killed(circle, fleet):
 def test_a_server_that_is_killed(circle, fleet):
     """kill -9 of the factory's daemon under several runs: what stations were told is there after it."""
     station = Station(circle, "line-server")
-    groups = [fleet(0x00B04000 + 16 * i, 2, wrapper, baud=460800) for i, wrapper in enumerate(("none", "simple"))]
+    groups = [fleet(0x00B04000 + 16 * i, 2, wrapper, baud=460800) for i, wrapper in enumerate(("none", "rht_v2"))]
     processes = [station.spawn(nodes) for nodes in groups]
     time.sleep(0.4)
     kids = circle.factory.kids().values()
