@@ -20,8 +20,15 @@ void json_freep(json_t **json)
 json_t *json_of_error(enum err err, const struct err_detail *detail)
 {
     const struct err_row *row = err_row(err);
-    return json_pack("{s:s s:s s:s s:s}", "code", row->name, "text", row->text, "detail",
-                     detail != NULL ? detail->text : "", "hint", row->hint);
+    json_t *text = json_string(detail != NULL ? detail->text : "");
+    if (text == NULL && detail != NULL) { /* cut within a character, or of a file's name */
+        char ascii[sizeof detail->text] = "";
+        for (size_t i = 0; i + 1 < sizeof ascii && detail->text[i] != '\0'; i++)
+            ascii[i] = (detail->text[i] & 0x80) != 0 ? '?' : detail->text[i];
+        text = json_string(ascii);
+    }
+    return json_pack("{s:s s:s s:o s:s}", "code", row->name, "text", row->text, "detail", text,
+                     "hint", row->hint);
 }
 
 static void free_wiped(void *memory)

@@ -122,6 +122,12 @@ uint64_t package_size(const struct package *package)
     return size;
 }
 
+/* For messages: they go to terminals and pages. */
+static const char *shown(const char *name)
+{
+    return package_text_ok(name, PACKAGE_NAME_MAX) ? name : "what is too long or no text";
+}
+
 /* One walk over everything that names a file. */
 struct uses {
     const struct package *package;
@@ -136,8 +142,8 @@ static enum err use(struct uses *u, const char *name, enum package_role role, bo
                       : ERR_OK;
     const struct package_file *file = package_file_find(u->package, name);
     if (file == NULL)
-        return err_set(u->detail, ERR_SYNTAX, "%s: named as %s, and not among the files", name,
-                       roles[role]);
+        return err_set(u->detail, ERR_SYNTAX, "%s: named as %s, and not among the files",
+                       shown(name), roles[role]);
     if (file->role != role)
         return err_set(u->detail, ERR_SYNTAX, "%s: its role is %s, and it is used as %s", name,
                        roles[file->role], roles[role]);
@@ -158,7 +164,8 @@ static enum err check_files(const struct package *package, struct err_detail *de
         const struct package_file *file = &package->files[i];
         if (!package_name_ok(file->name) || strcmp(file->name, PACKAGE_XML_NAME) == 0 ||
             strcmp(file->name, PACKAGE_SIG_NAME) == 0)
-            return err_set(detail, ERR_SYNTAX, "'%.100s' can't be the name of a file", file->name);
+            return err_set(detail, ERR_SYNTAX, "'%s' can't be the name of a file",
+                           shown(file->name));
         if (package_file_find(package, file->name) != file)
             return err_set(detail, ERR_SYNTAX, "%s: listed twice", file->name);
         bool key =
@@ -207,7 +214,8 @@ static enum err check_applications(const struct package *package, struct err_det
     }
     for (size_t i = 0; i < package->aliases_len; i++) {
         if (!package_name_ok(package->aliases[i]))
-            return err_set(detail, ERR_SYNTAX, "'%.100s' can't be an alias", package->aliases[i]);
+            return err_set(detail, ERR_SYNTAX, "'%s' can't be an alias",
+                           shown(package->aliases[i]));
         for (size_t j = 0; j < i; j++) {
             if (strcmp(package->aliases[j], package->aliases[i]) == 0)
                 return err_set(detail, ERR_SYNTAX, "alias '%s' is there twice",

@@ -36,6 +36,17 @@ static void errors_have_code_text_and_hint(void **state)
     assert_non_null(json_object_get(bare, "hint"));
 }
 
+/* Texts are cut at a number of bytes, and files have names of any bytes. */
+static void an_error_is_told_whatever_its_text(void **state)
+{
+    (void)state;
+    struct err_detail detail = {0};
+    enum err err = err_set(&detail, ERR_IO, "na\xc3\xafve\xff.bin: \xe2\x82");
+    AUTO(json_freep) json_t *json = json_of_error(err, &detail);
+    assert_string_equal(json_string_value(json_object_get(json, "detail")), "na??ve?.bin: ??");
+    assert_string_equal(json_string_value(json_object_get(json, "code")), "IO");
+}
+
 /* What jansson frees has been wiped: seen through a block that the allocator hands out again. */
 static void freed_memory_is_wiped(void **state)
 {
@@ -52,4 +63,5 @@ static void freed_memory_is_wiped(void **state)
 }
 
 TEST_MAIN(cmocka_unit_test(values_have_one_form), cmocka_unit_test(errors_have_code_text_and_hint),
+          cmocka_unit_test(an_error_is_told_whatever_its_text),
           cmocka_unit_test(freed_memory_is_wiped))
