@@ -267,8 +267,7 @@ static int teardown(void **state)
 
 static void assert_body(const char *text)
 {
-    assert_true(answer.body.len == strlen(text) &&
-                memcmp(answer.body.data, text, answer.body.len) == 0);
+    assert_true(bytes_equal(buf_view(&answer.body), bytes_str(text)));
 }
 
 static void get(const char *target)
