@@ -261,14 +261,19 @@ static enum err read_keying(const struct api_call *call, struct report *report,
     TRY(api_text(call, "time", &time, detail));
     TRY(factory_parse_time("time", time, &keying->time, detail));
     TRY(factory_field_hex(call->body, "kcv", sizeof keying->kcv, &report->hex, detail));
-    if (report->hex.len != sizeof keying->kcv)
+    bool keeps = json_object_get(call->body, "key") == NULL; /* a host's tool tells of hosts only */
+    if (report->hex.len != (keeps ? 0 : sizeof keying->kcv))
         return err_set(detail, ERR_ARGUMENT, "field 'kcv': %zu bytes are wanted",
                        sizeof keying->kcv);
-    memcpy(keying->kcv, report->hex.data, sizeof keying->kcv);
+    size_t start = report->hex.len;
+    if (!keeps)
+        memcpy(keying->kcv, report->hex.data, sizeof keying->kcv);
     TRY(factory_field_hex(call->body, "key", FACTORY_APPLICATION_KEY_MAX, &report->hex, detail));
     size_t end = report->hex.len;
+    if (!keeps && end == start)
+        return err_set(detail, ERR_ARGUMENT, "field 'key' is empty");
     TRY(read_applications(call, report, keying, detail));
-    keying->encrypted = bytes_of(report->hex.data + sizeof keying->kcv, end - sizeof keying->kcv);
+    keying->encrypted = bytes_of(report->hex.data + start, end - start);
     return ERR_OK;
 }
 

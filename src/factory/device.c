@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "factory/internal.h"
 
+#define APPLICATIONS_MEMORY ((size_t)512 * 1024)
+
 static const char *const state_names[FACTORY_DEVICE_STATES] = {
     [FACTORY_DEVICE_PRETESTED] = "pretested",
     [FACTORY_DEVICE_KEYED] = "keyed",
@@ -221,9 +223,10 @@ static enum err find_same(struct store_conn *conn, const struct row *row, struct
                       detail));
     store_bind_u64(stmt, 1, row->keying);
     TRY(store_get_row(stmt, detail));
-    bool same = bytes_equal(store_column_bytes(stmt, 0), BYTES(key->keying->run)) &&
-                bytes_equal(store_column_bytes(stmt, 1), BYTES(key->keying->kcv)) &&
-                bytes_equal(store_column_bytes(stmt, 2), key->keying->encrypted);
+    bool same = bytes_equal(store_column_bytes(stmt, 0), BYTES(key->keying->run));
+    if (key->keying->encrypted.len != 0)
+        same = same && bytes_equal(store_column_bytes(stmt, 1), BYTES(key->keying->kcv)) &&
+               bytes_equal(store_column_bytes(stmt, 2), key->keying->encrypted);
     if (!same)
         return ERR_NOT_FOUND;
     key->serial = row->keying;
@@ -278,6 +281,63 @@ static enum err insert(struct store_conn *conn, struct key *key, const struct ow
     return ERR_OK;
 }
 
+static enum err record(struct store_conn *conn, struct key *key, const struct owner *owner,
+                       const struct row *row, enum factory_device_state state,
+                       struct err_detail *detail)
+{
+    const struct factory_keying *k = key->keying;
+    TRY(insert(conn, key, owner, detail));
+    const struct factory_device device = {.node_id = k->node_id,
+                                          .keying = key->serial,
+                                          .state = state,
+                                          .stage = row->stage,
+                                          .config_id = k->config_id,
+                                          .revision = k->revision,
+                                          .batch = k->batch,
+                                          .time = k->time,
+                                          .station = k->station,
+                                          .operator= owner->operator,
+                                          .return_code = - 1 };
+    return put(conn, row, &device, detail);
+}
+
+/* A host was given something: the device keeps its key, and is to be exported anew. */
+static enum err record_hosts(struct store_conn *conn, struct key *key, const struct owner *owner,
+                             const struct row *row, struct err_detail *detail)
+{
+    struct factory_keying keying = *key->keying, before = {0};
+    struct key kept = {.keying = &keying, .now = key->now};
+    AUTO(arena_freep) struct arena *arena = NULL;
+    AUTO(buf_done) struct buf applications = {0};
+    AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
+    if (row->keying == 0)
+        return err_set(detail, ERR_NOT_FOUND, "the device has no key from here, and none is given");
+    TRY(arena_new(APPLICATIONS_MEMORY, &arena));
+    TRY(store_prepare(conn,
+                      "SELECT kcv, encrypted, applications, config_id, revision FROM "
+                      "device_keying WHERE id = ?",
+                      &stmt, detail));
+    store_bind_u64(stmt, 1, row->keying);
+    TRY(store_get_row(stmt, detail));
+    if (column_id(stmt, 3) != keying.config_id)
+        return err_set(detail, ERR_MISMATCH, "the device was keyed with another configuration");
+    /* the revision says whom the key is encrypted to */
+    keying.revision = (uint32_t)store_column_i64(stmt, 4);
+    struct bytes key_before = store_column_bytes(stmt, 1);
+    const char *copy = arena_strndup(arena, key_before.data, key_before.len);
+    if (copy == NULL)
+        return ERR_NO_MEMORY;
+    column_copy(stmt, 0, keying.kcv, sizeof keying.kcv);
+    keying.encrypted = bytes_of(copy, key_before.len);
+    TRY(applications_read(store_column_bytes(stmt, 2), arena, &before));
+    TRY(applications_merge(&before, arena, &keying, detail));
+    TRY(applications_encode(&keying, &applications, detail));
+    kept.applications = buf_view(&applications);
+    TRY(record(conn, &kept, owner, row, row->state, detail));
+    key->serial = kept.serial;
+    return ERR_OK;
+}
+
 static enum err key_fn(struct store_conn *conn, void *ctx, struct err_detail *detail)
 {
     struct key *key = ctx;
@@ -291,20 +351,10 @@ static enum err key_fn(struct store_conn *conn, void *ctx, struct err_detail *de
         return err;
     if (!owner.open)
         return err_set(detail, ERR_STATE, "the run has ended");
+    if (k->encrypted.len == 0)
+        return record_hosts(conn, key, &owner, &row, detail);
     TRY(check_length(conn, k, detail));
-    TRY(insert(conn, key, &owner, detail));
-    const struct factory_device device = {.node_id = k->node_id,
-                                          .keying = key->serial,
-                                          .state = FACTORY_DEVICE_KEYED,
-                                          .stage = row.stage,
-                                          .config_id = k->config_id,
-                                          .revision = k->revision,
-                                          .batch = k->batch,
-                                          .time = k->time,
-                                          .station = k->station,
-                                          .operator= owner.operator,
-                                          .return_code = - 1 };
-    return put(conn, &row, &device, detail);
+    return record(conn, key, &owner, &row, FACTORY_DEVICE_KEYED, detail);
 }
 
 enum err factory_device_key(struct factory *factory, const struct factory_keying *keying,

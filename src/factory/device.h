@@ -31,14 +31,15 @@ struct factory_keying {
     uint32_t batch;
     int64_t time; /* by the station's clock */
     const char *station;
-    struct bytes encrypted; /* RSA-OAEP to the KMS key of the package */
+    struct bytes encrypted; /* RSA-OAEP to the KMS key of the package; empty: the one it has */
     uint8_t kcv[8];
     const struct factory_device_application *applications;
     size_t applications_len;
 };
 /* Durable on return. The same once more gives the same serial and changes nothing. ERR_NOT_FOUND:
  * no such run of this station under way, or no such configuration; ERR_ARGUMENT: the key is not as
- * long as the KMS key of the package. */
+ * long as the KMS key of the package. Without a key the device keeps its own and its state, and the
+ * applications are added to those it has; ERR_NOT_FOUND where it has none. */
 MUST_CHECK enum err factory_device_key(struct factory *factory, const struct factory_keying *keying,
                                        uint64_t *ret_serial, struct err_detail *detail);
 

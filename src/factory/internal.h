@@ -105,3 +105,9 @@ MUST_CHECK enum err applications_encode(const struct factory_keying *keying, str
 /* `ret_views` has room for FACTORY_DEVICE_APPLICATIONS_MAX. ERR_CORRUPT. */
 MUST_CHECK enum err applications_decode(struct bytes blob, struct application_view *ret_views,
                                         size_t *ret_len);
+/* The same as copies in the arena, in `keying`. */
+MUST_CHECK enum err applications_read(struct bytes blob, struct arena *arena,
+                                      struct factory_keying *keying);
+/* Those of `keying`, and of `before` whose names are not among them. */
+MUST_CHECK enum err applications_merge(const struct factory_keying *before, struct arena *arena,
+                                       struct factory_keying *keying, struct err_detail *detail);

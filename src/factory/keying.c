@@ -80,8 +80,7 @@ static enum err dup_text(struct bytes from, struct arena *arena, const char **re
     return *ret != NULL ? ERR_OK : ERR_NO_MEMORY;
 }
 
-static enum err read_applications(struct bytes blob, struct arena *arena,
-                                  struct factory_keying *keying)
+enum err applications_read(struct bytes blob, struct arena *arena, struct factory_keying *keying)
 {
     struct application_view views[FACTORY_DEVICE_APPLICATIONS_MAX];
     size_t len = 0;
@@ -126,7 +125,37 @@ enum err factory_keying_list(struct factory *factory, uint64_t node_id, struct a
                                         .encrypted = store_column_bytes(stmt, 9)};
         column_copy(stmt, 2, keying.run, sizeof keying.run);
         column_copy(stmt, 8, keying.kcv, sizeof keying.kcv);
-        TRY(read_applications(store_column_bytes(stmt, 10), arena, &keying));
+        TRY(applications_read(store_column_bytes(stmt, 10), arena, &keying));
         TRY(each(ctx, store_column_u64(stmt, 0), store_column_i64(stmt, 1), &keying));
     }
+}
+
+static bool has_name(const struct factory_keying *keying, const char *name)
+{
+    for (size_t i = 0; i < keying->applications_len; i++) {
+        if (strcmp(keying->applications[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+enum err applications_merge(const struct factory_keying *before, struct arena *arena,
+                            struct factory_keying *keying, struct err_detail *detail)
+{
+    size_t len = 0, most = before->applications_len + keying->applications_len;
+    struct factory_device_application *list = arena_take(arena, most * sizeof *list + 1);
+    if (list == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < before->applications_len; i++) {
+        if (!has_name(keying, before->applications[i].name))
+            list[len++] = before->applications[i];
+    }
+    for (size_t i = 0; i < keying->applications_len; i++)
+        list[len++] = keying->applications[i];
+    if (len > FACTORY_DEVICE_APPLICATIONS_MAX)
+        return err_set(detail, ERR_ARGUMENT, "applications: at most %d with those of before",
+                       FACTORY_DEVICE_APPLICATIONS_MAX);
+    keying->applications = list;
+    keying->applications_len = len;
+    return ERR_OK;
 }

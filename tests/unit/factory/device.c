@@ -108,6 +108,53 @@ static void a_new_key_counts_and_the_old_stays(void **state)
     assert_int_equal(bench_ask(&bench, "SELECT count(*) FROM device_keying"), 2);
 }
 
+static enum err take_newest(void *ctx, uint64_t serial, int64_t received,
+                            const struct factory_keying *keying)
+{
+    struct factory_keying *newest = ctx;
+    (void)serial;
+    (void)received;
+    if (newest->node_id == 0)
+        *newest = *keying;
+    return ERR_OK;
+}
+
+static void a_host_is_added_to_a_device_that_has_its_key(void **state)
+{
+    (void)state;
+    static const uint8_t sealed[] = {1, 2, 3};
+    uint64_t serial = 0, again = 0;
+    struct factory_device_application meter = {
+        .name = "zz-meter", .id = "ab", .key = BYTES(sealed)};
+    struct factory_keying hosts = bench_keying(2, 7);
+    hosts.encrypted = (struct bytes){0};
+    hosts.applications = &meter;
+    hosts.applications_len = 1;
+    run_begin(2, FACTORY_CHECKCONFIG);
+    assert_err(factory_device_key(bench.factory, &hosts, &serial, NULL), ERR_NOT_FOUND);
+    run_end(2, 0, 7);
+    bench_provision(&bench, 1, 7, 1000);
+    const struct factory_keying keyed = bench_keying(1, 7);
+    const size_t before = keyed.applications_len;
+    memcpy(hosts.run, bench_run(3).run, sizeof hosts.run);
+    run_begin(3, FACTORY_CHECKCONFIG);
+    assert_ok(factory_device_key(bench.factory, &hosts, &serial, NULL));
+    assert_ok(factory_device_key(bench.factory, &hosts, &again, NULL));
+    assert_int_equal(serial, again);
+    run_end(3, 0, 7);
+    assert_int_equal(get(7).state, FACTORY_DEVICE_PROVISIONED);
+    assert_int_equal(get(7).keying, serial);
+    assert_int_equal(get(7).exported, 0);
+    struct arena *arena = NULL;
+    struct factory_keying newest = {0};
+    assert_ok(arena_new((size_t)1024 * 1024, &arena));
+    assert_ok(factory_keying_list(bench.factory, 7, arena, take_newest, &newest, NULL));
+    assert_int_equal(newest.applications_len, before + 1);
+    assert_string_equal(newest.applications[before].name, "zz-meter");
+    assert_memory_equal(newest.kcv, keyed.kcv, sizeof newest.kcv);
+    arena_free(arena);
+}
+
 static void what_does_not_belong_together_is_refused(void **state)
 {
     (void)state;
@@ -285,6 +332,8 @@ static void a_blob_that_is_no_list_is_refused(void **state)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
 TEST_MAIN(CASE(a_device_is_keyed_then_provisioned), CASE(the_same_key_again_changes_nothing),
-          CASE(a_new_key_counts_and_the_old_stays), CASE(what_does_not_belong_together_is_refused),
-          CASE(stages_are_remembered), CASE(lists_come_in_pages), CASE(lists_are_filtered),
+          CASE(a_new_key_counts_and_the_old_stays),
+          CASE(a_host_is_added_to_a_device_that_has_its_key),
+          CASE(what_does_not_belong_together_is_refused), CASE(stages_are_remembered),
+          CASE(lists_come_in_pages), CASE(lists_are_filtered),
           CASE(applications_come_back_as_they_were), CASE(a_blob_that_is_no_list_is_refused))
