@@ -1,0 +1,111 @@
+"""A factory's own tool on libclaviger-line, in Python, and the stages of claviger-provision with the simulated gateway: both with a real
+server, an operator's network and devices that join it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from circle_harness import CONFIG, Circle, Nodes, Station
+from harness import BUILD, NETWORK, SOURCE, program, run
+
+TOOL = """
+import json, logging, sys, time
+import claviger_line
+port, profile, cache, config, host, server_port = sys.argv[1:]
+config, server_port = int(config, 16), int(server_port)
+logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+log = logging.getLogger("tool")
+stages = []
+code = claviger_line.provision(claviger_line.Connection(port), log, True, config, host, server_port, batch=42, profile=profile, cache=cache,
+                               progress=lambda stage, done, total: stages.append(stage))
+server = claviger_line.ProvisioningServerInterface(log, server=host, port=server_port, profile=profile, cache=cache)
+cfg = server.getConfig(None, None, config)
+key = bytes(range(16))
+sealed = claviger_line.EncryptKeyInfo(cfg.kms_pub_key, key)
+server.setDutParams(int(time.time()), config, 42, int(sys.stdin.read(), 16), ["host-2"], ["abcd"], [sealed], ["0badcafe"])
+files = [f.firmware_path for f in cfg.app_files]
+print(json.dumps({"code": code, "names": cfg.app_names, "sizes": [len(open(f, "rb").read()) for f in files], "sealed": sealed,
+                  "stages": sorted(set(stages))}))
+"""
+
+
+@pytest.fixture(scope="module")
+def circle(tmp_path_factory):
+    made = Circle(tmp_path_factory.mktemp("tool")).start()
+    try:
+        made.build()
+        made.take_package()
+        yield made
+    finally:
+        made.stop()
+
+
+def test_a_python_tool_provisions_node_and_host(circle, tmp_path):
+    station = Station(circle, "line-python")
+    nodes = Nodes(tmp_path / "nodes", 0x00C00001).start()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", TOOL, str(nodes.ports()[0]), str(station.folder), str(tmp_path / "cache"), CONFIG, "localhost",
+             str(circle.factory.https_port)], input="0x00c00001", capture_output=True, text=True, timeout=120,
+            env={**os.environ, "CLAVIGER_LINE_LIBRARY": str(BUILD / "src/line/libclaviger-line.so.1"),
+                 "PYTHONPATH": str(SOURCE / "src/line/python"), "PYTHONDONTWRITEBYTECODE": "1"})
+    finally:
+        nodes.stop()
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert told["code"] == 0 and told["names"] == ["emcm"] and told["sizes"][0] > 0 and "activate" in told["stages"]
+    assert circle.devices("--state", "provisioned")["0x00c00001"]["batch"] == 42
+    # both hosts are in the operator's file: the one that the client keyed, and the tool's
+    tree = ElementTree.parse(circle.export("python.xml", "--nodes", "0x00c00001"))
+    space = {"k": "urn:claviger:device-keys:1"}
+    (device,) = tree.findall(".//k:device", space)
+    applications = {a.get("name"): a for a in device.findall("k:application", space)}
+    assert set(applications) == {"emcm", "host-2"}
+    assert applications["host-2"].get("id") == "abcd"
+    assert applications["host-2"].findtext("k:key", None, space) == told["sealed"]
+    assert applications["host-2"].findtext("k:extra", None, space) == "0badcafe"
+    assert circle.operator.json("batch", "import", NETWORK, circle.folder / "python.xml")["new"] == 1
+
+
+def test_stages_with_a_gateway(circle, tmp_path):
+    """The device has a key of the test network from its maker, joins between the stages, and gets its own in the last one."""
+    node = 0x00C00100
+    station = Station(circle, "line-stages")
+    circle.operator.cli("node", "generate", NETWORK, "--ids", f"0x{node:08x}-0x{node:08x}", "--batch", "7")
+    keyring = tmp_path / "keyring.csv"
+    keyring.write_bytes(circle.operator.keyring(NETWORK))
+    keyring.chmod(0o600)
+    address = circle.start_gateway()
+    host, port = address.split(":")
+    nodes = Nodes(tmp_path / "nodes", node, keyring=keyring, gateway=address).start()
+    over = ["-g", host, "--control_port", port]
+    try:
+        station.provision(nodes, *over, "PRETEST")
+        assert circle.devices("--state", "pretested")[f"0x{node:08x}"]["state"] == "pretested"
+        station.provision(nodes, *over, "CHECKCONFIG")
+        station.provision(nodes, *over, "-t", "60", "POSTTEST", timeout=100)
+    finally:
+        nodes.stop()
+        circle.gateway.terminate()
+        circle.gateway.wait(10)
+        circle.gateway = None
+    device = circle.devices("--state", "provisioned")[f"0x{node:08x}"]
+    assert device["return_code"] == 0
+    # what it joins with from now on is the key that the factory gave it
+    path = circle.export("stages.xml", "--nodes", f"0x{node:08x}")
+    assert circle.operator.json("batch", "import", NETWORK, path)["reprovisioned"] == 1
+    # (the test gateway has the old key in its cache still: this is another one)
+    run([program("claviger-kmc"), "--config", circle.operator.folder / "diameter_client.conf", "cache", "--clear"])
+    address = circle.start_gateway()
+    try:
+        said = run([program("claviger-sim"), "join", "--gateway", address, "--state", nodes.state]).out
+        assert f"0x{node:08x} joined" in said
+    finally:
+        circle.gateway.terminate()
+        circle.gateway.wait(10)
+        circle.gateway = None
