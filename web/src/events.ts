@@ -5,6 +5,7 @@ import { useEffect, useRef, useState } from "./hooks";
 export type Liveness = "connecting" | "live" | "polling";
 
 const POLL_MS = 4000;
+const QUIET_MS = 1800;
 const names = ["run", "device", "job", "audit", "status", "lost"];
 
 /* `on` for every event of the topics; `refresh` when something is to be asked anew: at most every `pace` milliseconds after events,
@@ -14,12 +15,15 @@ export function useEvents(topics: string, on: (name: string, data: unknown) => v
     const handlers = useRef({ on, refresh });
     handlers.now = { on, refresh };
     useEffect(() => {
-        let due: ReturnType<typeof setTimeout> | undefined;
+        let due: ReturnType<typeof setTimeout> | undefined, last: ReturnType<typeof setTimeout> | undefined;
         const soon = (): void => {
             due ??= setTimeout(() => {
                 due = undefined;
                 handlers.now.refresh();
             }, pace);
+            // The daemon gives figures of up to a second ago: once more when it has become quiet.
+            clearTimeout(last);
+            last = setTimeout(() => handlers.now.refresh(), QUIET_MS);
         };
         let live = false;
         const source = new EventSource(`/v1/events?topics=${encodeURIComponent(topics)}`);
@@ -51,6 +55,7 @@ export function useEvents(topics: string, on: (name: string, data: unknown) => v
             source.close();
             clearInterval(poll);
             clearTimeout(due);
+            clearTimeout(last);
         };
     }, [topics]);
     return state;

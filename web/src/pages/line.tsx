@@ -25,6 +25,16 @@ interface Shown {
 const shownOf = (run: Run): Shown | null => typeof run?.return_code !== "number" ? null
     : { run: run.run, at: run.ended ?? run.begun, node: run.node_id, station: run.station, code: run.return_code };
 
+/* At most so many bars, each of as many minutes as it takes. */
+function bars(rows: LineState["chart"], most = 96): LineState["chart"] {
+    const step = Math.ceil(rows.length / most), list: LineState["chart"] = [];
+    for (let i = 0; i < rows.length; i += step) {
+        const some = rows.slice(i, i + step);
+        list.push({ time: some[0].time, passed: some.reduce((n, r) => n + r.passed, 0), failed: some.reduce((n, r) => n + r.failed, 0) });
+    }
+    return list;
+}
+
 const Chart = component<{ rows: LineState["chart"] }>((p) => {
     const canvas = useRef<HTMLCanvasElement | null>(null);
     const chart = useRef<LineChart | null>(null);
@@ -84,6 +94,8 @@ export const Line = component<PageProps>(({ place }) => {
     const [, tick] = useState(0);
     useInterval(() => tick((n) => n + 1), 15_000); // "3 min ago" grows older
     const line = found.data;
+    const shown = useRef<{ of: LineState["chart"] | null; bars: LineState["chart"] }>({ of: null, bars: [] });
+    if (line && shown.now.of !== line.chart) shown.now = { of: line.chart, bars: bars(line.chart) };
     const passed = line?.batches.reduce((n, b) => n + b.passed, 0) ?? 0, failed = line?.batches.reduce((n, b) => n + b.failed, 0) ?? 0;
     return (
         <Page title="Line" lead={<Sign mark={state === "live" ? "good" : state === "polling" ? "warn" : "wait"} live={state === "live"}>{stateWords[state]}</Sign>}
@@ -98,7 +110,7 @@ export const Line = component<PageProps>(({ place }) => {
                         <Figure name="Failed" value={count(failed)} mark={failed ? "bad" : undefined} />
                         <Figure name="Stations" value={count(line.stations.length)} note={`${line.stations.filter((s) => s.busy).length} busy`} />
                     </dl>
-                    <Part title="Runs over time"><Chart rows={line.chart} /></Part>
+                    <Part title="Runs over time"><Chart rows={shown.now.bars} /></Part>
                     <div class="split">
                         <div class="stack">
                             <Part title="Stations">
