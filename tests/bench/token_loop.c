@@ -1,7 +1,7 @@
-/* What the token itself gives: a bare loop over C_Encrypt (AES-256-GCM, 1 KiB) or C_Sign (RSA-2048,
- * SHA-256) with a key that lives in it, a session per thread. SOFTHSM2_CONF and the like are the
- * caller's environment. token_loop MODULE LABEL PINFILE encrypt|sign THREADS SECONDS -> rate=N
- * p50_us=N p99_us=N */
+/* What the token itself gives: a bare loop over C_Encrypt (AES-256-GCM, 1 KiB), C_Sign (RSA-2048,
+ * SHA-256) or C_Decrypt (RSA-2048, OAEP with SHA-1) with a key that lives in it, a session per
+ * thread. SOFTHSM2_CONF and the like are the caller's environment. token_loop MODULE LABEL PINFILE
+ * encrypt|sign|decrypt THREADS SECONDS -> rate=N p50_us=N p99_us=N */
 #include <dlfcn.h>
 #include <p11-kit/pkcs11.h>
 #include <pthread.h>
@@ -16,7 +16,9 @@
 
 static CK_FUNCTION_LIST *f;
 static CK_SLOT_ID slot;
-static bool sign;
+static bool sign, decrypt;
+static unsigned char sealed[256];
+static CK_RSA_PKCS_OAEP_PARAMS oaep = {CKM_SHA_1, CKG_MGF1_SHA1, CKZ_DATA_SPECIFIED, NULL, 0};
 static double seconds;
 
 struct thread {
@@ -54,6 +56,12 @@ static void once(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE key)
     static unsigned char text[1024];
     unsigned char out[1024 + 256], iv[12] = {1};
     CK_ULONG len = sizeof out;
+    if (decrypt) {
+        CK_MECHANISM m = {CKM_RSA_PKCS_OAEP, &oaep, sizeof oaep};
+        want(f->C_DecryptInit(handle, &m, key), "C_DecryptInit");
+        want(f->C_Decrypt(handle, sealed, sizeof sealed, out, &len), "C_Decrypt");
+        return;
+    }
     if (sign) {
         CK_MECHANISM m = {CKM_RSA_PKCS, NULL, 0};
         want(f->C_SignInit(handle, &m, key), "C_SignInit");
@@ -88,17 +96,29 @@ static CK_OBJECT_HANDLE make(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE *ret_pub
     CK_ATTRIBUTE own[] = {{CKA_TOKEN, &yes, sizeof yes},
                           {CKA_PRIVATE, &yes, sizeof yes},
                           {CKA_SENSITIVE, &yes, sizeof yes},
-                          {sign ? CKA_SIGN : CKA_ENCRYPT, &yes, sizeof yes},
+                          {sign      ? CKA_SIGN
+                           : decrypt ? CKA_DECRYPT
+                                     : CKA_ENCRYPT,
+                           &yes, sizeof yes},
                           {CKA_VALUE_LEN, &bytes, sizeof bytes}};
-    if (!sign) {
+    if (!sign && !decrypt) {
         CK_MECHANISM m = {CKM_AES_KEY_GEN, NULL, 0};
         want(f->C_GenerateKey(handle, &m, own, 5, &key), "C_GenerateKey");
         return key;
     }
-    CK_ATTRIBUTE public[] = {{CKA_TOKEN, &yes, sizeof yes}, {CKA_MODULUS_BITS, &bits, sizeof bits}};
+    CK_ATTRIBUTE public[] = {{CKA_TOKEN, &yes, sizeof yes},
+                             {CKA_MODULUS_BITS, &bits, sizeof bits},
+                             {CKA_ENCRYPT, &yes, sizeof yes}};
     CK_MECHANISM m = {CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0};
-    want(f->C_GenerateKeyPair(handle, &m, public, 2, own, 4, ret_public, &key),
+    want(f->C_GenerateKeyPair(handle, &m, public, decrypt ? 3 : 2, own, 4, ret_public, &key),
          "C_GenerateKeyPair");
+    if (decrypt) {
+        CK_MECHANISM seal = {CKM_RSA_PKCS_OAEP, &oaep, sizeof oaep};
+        CK_ULONG len = sizeof sealed;
+        want(f->C_EncryptInit(handle, &seal, *ret_public), "C_EncryptInit");
+        want(f->C_Encrypt(handle, (unsigned char *)"a key of a node.", 16, sealed, &len),
+             "C_Encrypt");
+    }
     return key;
 }
 
@@ -141,13 +161,14 @@ static int by_value(const void *a, const void *b)
 int main(int argc, char **argv)
 {
     if (argc != 7) {
-        (void)fprintf(stderr,
-                      "usage: token_loop MODULE LABEL PINFILE encrypt|sign THREADS SECONDS\n");
+        (void)fprintf(stderr, "usage: token_loop MODULE LABEL PINFILE encrypt|sign|decrypt THREADS "
+                              "SECONDS\n");
         return 2;
     }
     static struct thread threads[THREADS_MAX];
     unsigned count = (unsigned)strtoul(argv[5], NULL, 10);
     sign = strcmp(argv[4], "sign") == 0;
+    decrypt = strcmp(argv[4], "decrypt") == 0;
     seconds = strtod(argv[6], NULL);
     if (count == 0 || count > THREADS_MAX)
         return 2;
