@@ -200,6 +200,132 @@ static void keys_leave_and_come_wrapped(void **state)
     world_end(&w);
 }
 
+/* One way to wrap: what Get asks with, and Register says of what came. */
+struct way {
+    const char *method, *encrypt, *mac, *more; /* more: names of attributes, for Get */
+};
+
+struct wrapped {
+    const char *value, *mac; /* hex */
+};
+
+static const char *information(const char *tag, const char *text)
+{
+    return *text != '\0' ? world_text("<%s>%s</%s>", tag, text, tag) : "";
+}
+
+static const char *way_text(const struct way *way, const char *mac_value, const char *more)
+{
+    return world_text("<WrappingMethod type=\"Enumeration\" value=\"%s\"/>%s%s%s%s", way->method,
+                      information("EncryptionKeyInformation", way->encrypt),
+                      information("MACSignatureKeyInformation", way->mac),
+                      *mac_value != '\0' ? world_text(HEX("MACSignature", "%s"), mac_value) : "",
+                      more);
+}
+
+static struct wrapped get_wrapped(struct world *w, const char *key, const struct way *way)
+{
+    struct kmip_node *out =
+        world_must(w, "Get",
+                   world_text("%s<KeyWrappingSpecification>%s</KeyWrappingSpecification>", UID(key),
+                              way_text(way, "", way->more)));
+    const struct kmip_node *block =
+        kmip_child(kmip_child(out, KMIP_TAG_SYMMETRIC_KEY), KMIP_TAG_KEY_BLOCK);
+    const struct kmip_node *data = kmip_child(block, KMIP_TAG_KEY_WRAPPING_DATA);
+    return (struct wrapped){keys_keep(w, keys_hex(block, KMIP_TAG_KEY_VALUE)),
+                            keys_keep(w, keys_hex(data, KMIP_TAG_MAC_SIGNATURE))};
+}
+
+/* Another end of the byte string. */
+static const char *bent(const char *hex)
+{
+    char *text = (char *)(uintptr_t)world_text("%s", hex);
+    size_t len = strlen(text);
+    assert_true(len > 2);
+    text[len - 1] = text[len - 1] == '0' ? '1' : '0';
+    return text;
+}
+
+/* There and back, and refused where the MAC or signature is of something else. */
+static const char *there_and_back(struct world *w, const char *key, const struct way *way)
+{
+    const struct wrapped got = get_wrapped(w, key, way);
+    const bool macs = strcmp(way->method, "Encrypt") != 0;
+    assert_int_equal(*got.mac != '\0', macs);
+    if (macs)
+        world_refused(w, KMIP_REASON_CRYPTOGRAPHIC_FAILURE, "Register",
+                      REGISTER(got.value, way_text(way, bent(got.mac), "")));
+    world_refused(w, KMIP_REASON_CRYPTOGRAPHIC_FAILURE, "Register",
+                  REGISTER(bent(got.value), way_text(way, got.mac, "")));
+    struct kmip_node *out =
+        world_must(w, "Register", REGISTER(got.value, way_text(way, got.mac, "")));
+    const char *uid = keys_keep(w, world_uid(w, out));
+    assert_string_equal(material(w, uid), AES_KEY);
+    return uid;
+}
+
+static void macs_and_signatures_hold_what_is_wrapped(void **state)
+{
+    (void)state;
+    struct world w;
+    world_begin(&w);
+#define KEEP(text)           keys_keep(&w, (text))
+#define REGISTERED(alg, use) KEEP(keys_register(&w, alg, 128, AES_KEY, MASK(use) ACTIVE))
+    const char *key = REGISTERED("AES", "Encrypt");
+    const char *kek = REGISTERED("AES", "WrapKey UnwrapKey");
+    const char *cmac = REGISTERED("AES", "MACGenerate MACVerify");
+    const char *hmac = REGISTERED("HMAC_SHA256", "MACGenerate MACVerify");
+    const char *public;
+    const char *private = keys_pair(&w, "RSA", 2048, &public);
+    const char *wraps =
+        KEEP(world_text("%s" PARAMS(ENUM("BlockCipherMode", "AESKeyWrapPadding")), UID(kek)));
+    const char *by_cmac = KEEP(world_text("%s" PARAMS(ENUM("BlockCipherMode", "CMAC")), UID(cmac)));
+    const char *by_hmac =
+        KEEP(world_text("%s" PARAMS(ENUM("CryptographicAlgorithm", "HMAC_SHA256")), UID(hmac)));
+    const char *by_rsa = KEEP(world_text(
+        "%s" PARAMS(ENUM("DigitalSignatureAlgorithm", "SHA_256WithRSAEncryption")), UID(private)));
+    const struct way ways[] = {
+        {"MACSign", "", by_cmac, ""},
+        {"MACSign", "", by_hmac, ""},
+        {"MACSign", "", by_rsa, ""},
+        {"EncryptThenMACSign", wraps, by_hmac, ""},
+        {"EncryptThenMACSign", wraps, by_rsa, ""},
+        {"MACSignThenEncrypt", wraps, by_cmac, ""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(ways); i++)
+        (void)there_and_back(&w, key, &ways[i]);
+    world_end(&w);
+}
+
+/* Attributes that the specification names travel within what is wrapped. */
+static void attributes_travel_within(void **state)
+{
+    (void)state;
+    struct world w;
+    world_begin(&w);
+    const char *kek = REGISTERED("AES", "WrapKey UnwrapKey");
+    const char *key = KEEP(keys_register(
+        &w, "AES", 128, AES_KEY,
+        MASK("Encrypt") ACTIVE "<Attribute><VendorIdentification type=\"TextString\" value=\"x\"/>"
+                               "<AttributeName type=\"TextString\" value=\"rack\"/>"
+                               "<AttributeValue type=\"TextString\" value=\"r7\"/></Attribute>"));
+    const char *wraps =
+        KEEP(world_text("%s" PARAMS(ENUM("BlockCipherMode", "AESKeyWrapPadding")), UID(kek)));
+    const struct way plain = {"Encrypt", wraps, "", ""};
+    const struct way more = {"Encrypt", wraps, "",
+                             "<AttributeName type=\"TextString\" value=\"x-rack\"/>"};
+    const struct wrapped bare = get_wrapped(&w, key, &plain);
+    assert_true(strlen(get_wrapped(&w, key, &more).value) > strlen(bare.value));
+    const char *uid = there_and_back(&w, key, &more);
+    const struct kmip_node *out = world_must(
+        &w, "GetAttributes",
+        world_text("%s<AttributeReference><VendorIdentification type=\"TextString\" value=\"x\"/>"
+                   "<AttributeName type=\"TextString\" value=\"rack\"/></AttributeReference>",
+                   UID(uid)));
+    assert_non_null(kmip_child(kmip_child(out, KMIP_TAG_ATTRIBUTES), KMIP_TAG_ATTRIBUTE));
+    world_end(&w);
+}
+
 static void wrapping_is_refused(void **state)
 {
     (void)state;
@@ -227,6 +353,13 @@ static void wrapping_is_refused(void **state)
                              "<AttributeName type=\"TextString\" value=\"State\"/>" NO_ENCODING)));
     world_refused(&w, KMIP_REASON_INVALID_FIELD, "Get", WRAPPED(ENUM("WrappingMethod", "Encrypt")));
     world_must(&w, "Get", WRAPPED(ENCRYPTED_BY(bound, "", "")));
+    /* ANS X9.102 is not served */
+    const char *any = keys_keep(&w, keys_register(&w, "AES", 128, AES_KEY, MASK("WrapKey") ACTIVE));
+    static const char *const x9[] = {"X9_102AESKW", "X9_102TDKW", "X9_102AKW1", "X9_102AKW2"};
+    for (size_t i = 0; i < ARRAY_LEN(x9); i++)
+        world_refused(&w, KMIP_REASON_UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS, "Get",
+                      WRAPPED(ENCRYPTED_BY(
+                          any, world_text(PARAMS(ENUM("BlockCipherMode", "%s")), x9[i]), "")));
     const char *mac = keys_register(&w, "AES", 128, AES_KEY, MASK("MACGenerate") ACTIVE);
     const char *signed_only =
         world_text(ENUM("WrappingMethod", "MACSign") "<MACSignatureKeyInformation>%s" PARAMS(
@@ -241,4 +374,6 @@ static void wrapping_is_refused(void **state)
 
 TEST_MAIN(cmocka_unit_test(keys_are_derived), cmocka_unit_test(derivation_is_refused),
           cmocka_unit_test(keys_are_split_and_joined),
-          cmocka_unit_test(keys_leave_and_come_wrapped), cmocka_unit_test(wrapping_is_refused))
+          cmocka_unit_test(keys_leave_and_come_wrapped),
+          cmocka_unit_test(macs_and_signatures_hold_what_is_wrapped),
+          cmocka_unit_test(attributes_travel_within), cmocka_unit_test(wrapping_is_refused))
