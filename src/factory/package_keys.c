@@ -19,7 +19,9 @@ static struct bytes content_of(const struct package *package, const struct bytes
                                const char *name)
 {
     const struct package_file *file = package_file_find(package, name);
-    return file == NULL ? (struct bytes){0} : contents[file - package->files];
+    if (file == NULL)
+        return (struct bytes){0};
+    return contents[file - package->files];
 }
 
 /* The cause with the file's name before it. */

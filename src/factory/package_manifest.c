@@ -1,5 +1,6 @@
 #include "factory/package_manifest.h"
 
+#include <assert.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -55,6 +56,7 @@ static enum err file(struct maker *k, struct toml_table *table, const char *key,
                      "is the path of a file whose name has A-Z, a-z, 0-9, '.', '_' and '-' only");
     struct package *p = &k->m->package;
     for (size_t i = 0; i < p->files_len; i++) {
+        assert(k->files[i].name != NULL);
         if (strcmp(k->files[i].name, name) != 0)
             continue;
         if (strcmp(k->m->paths[i], path) != 0)

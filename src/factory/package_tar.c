@@ -17,6 +17,7 @@ enum {
     TYPE_AT = 156,
     LINK_AT = 157,
     MAGIC_AT = 257,
+    VERSION_AT = 263,
     MAJOR_AT = 329,
     MINOR_AT = 337,
     PREFIX_AT = 345,
@@ -36,16 +37,17 @@ void tar_header_write(const struct tar_header *header, uint8_t block[TAR_BLOCK])
     char text[24];
     memset(block, 0, TAR_BLOCK);
     memcpy(block, header->name, strnlen(header->name, NAME_LEN));
-    memcpy(block + MODE_AT, "0000644", 7);
-    memcpy(block + UID_AT, "0000000", 7);
-    memcpy(block + GID_AT, "0000000", 7);
+    memcpy(block + MODE_AT, "0000644", 8);
+    memcpy(block + UID_AT, "0000000", 8);
+    memcpy(block + GID_AT, "0000000", 8);
     snprintf(text, sizeof text, "%011" PRIo64, header->size & 077777777777);
     memcpy(block + SIZE_AT, text, 11);
-    memcpy(block + TIME_AT, "00000000000", 11);
+    memcpy(block + TIME_AT, "00000000000", 12);
     block[TYPE_AT] = '0';
-    memcpy(block + MAGIC_AT, "ustar\00000", 8);
-    memcpy(block + MAJOR_AT, "0000000", 7);
-    memcpy(block + MINOR_AT, "0000000", 7);
+    memcpy(block + MAGIC_AT, "ustar", 6);
+    memcpy(block + VERSION_AT, "00", 3); /* the NUL is the next field's, and empty */
+    memcpy(block + MAJOR_AT, "0000000", 8);
+    memcpy(block + MINOR_AT, "0000000", 8);
     snprintf(text, sizeof text, "%06o", checksum(block));
     memcpy(block + SUM_AT, text, 7);
     block[SUM_AT + 7] = ' ';

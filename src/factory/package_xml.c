@@ -1,5 +1,6 @@
 #include "factory/package_xml.h"
 
+#include <assert.h>
 #include <expat.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -109,6 +110,7 @@ static const char *keep_or_empty(struct xml *x, const char *text)
 static uint64_t number(struct xml *x, const char *text, uint64_t max)
 {
     uint64_t value = 0;
+    assert(text != NULL); /* read_attributes */
     bool ok = text[0] != 0 && strlen(text) <= 19 && strspn(text, "0123456789") == strlen(text) &&
               (text[0] != '0' || text[1] == 0);
     for (const char *at = text; ok && *at != 0; at++)
@@ -122,6 +124,7 @@ static int64_t when(struct xml *x, const char *text)
 {
     struct tm tm = {0};
     char again[32] = "";
+    assert(text != NULL);
     const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
     int64_t seconds = end != NULL && *end == 0 ? timegm(&tm) : -1;
     if (seconds >= 0)
@@ -134,6 +137,7 @@ static int64_t when(struct xml *x, const char *text)
 static void digest(struct xml *x, const char *text, uint8_t *to, size_t len)
 {
     size_t got = 0;
+    assert(text != NULL);
     if (strlen(text) != 2 * len || hex_decode(bytes_str(text), to, len, &got) != ERR_OK)
         fail(x, "a hash has as many hexadecimal digits as it has");
 }
@@ -141,6 +145,7 @@ static void digest(struct xml *x, const char *text, uint8_t *to, size_t len)
 static void read_root(struct xml *x, const char **v)
 {
     struct package *p = &x->package;
+    assert(v[0] != NULL);
     if (strlen(v[0]) != 18 || strncmp(v[0], "0x", 2) != 0 || !package_id_parse(v[0], &p->config_id))
         fail(x, "configId has 0x and 16 digits");
     p->version = (uint32_t)number(x, v[1], UINT32_MAX);
