@@ -184,11 +184,11 @@ static bool listener_ready(void *ctx)
 
 static size_t put(uint8_t *to, size_t cap, size_t at, const char *text)
 {
-    size_t len = strlen(text);
-    if (len > cap - at)
+    struct bytes piece = bytes_str(text);
+    if (piece.len > cap - at)
         return at;
-    memcpy(to + at, text, len);
-    return at + len;
+    memcpy(to + at, piece.data, piece.len);
+    return at + piece.len;
 }
 
 static size_t read_locked(struct listener *l, uint8_t *to, size_t cap)

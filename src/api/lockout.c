@@ -42,19 +42,19 @@ void lockout_free(struct lockout *lockout)
 
 void lockout_address(const char *peer, char ret_source[LOCKOUT_SOURCE_MAX])
 {
-    char host[LOCKOUT_SOURCE_MAX];
+    char host[LOCKOUT_SOURCE_MAX], net[INET6_ADDRSTRLEN];
     struct in6_addr in6;
     (void)snprintf(host, sizeof host, "%s", *peer == '[' ? peer + 1 : peer);
     char *end = *peer == '[' ? strchr(host, ']') : strrchr(host, ':');
     if (end != NULL && (*peer == '[' || strchr(host, ':') == end))
         *end = '\0';
-    if (inet_pton(AF_INET6, host, &in6) == 1 && !IN6_IS_ADDR_V4MAPPED(&in6)) {
-        /* whoever has one address of a network has all of them */
-        memset(in6.s6_addr + 8, 0, 8);
-        (void)inet_ntop(AF_INET6, &in6, host, sizeof host - 4);
-        (void)strcat(host, "/64");
-    }
-    memcpy(ret_source, host, sizeof host);
+    (void)snprintf(ret_source, LOCKOUT_SOURCE_MAX, "%s", host);
+    if (inet_pton(AF_INET6, host, &in6) != 1 || IN6_IS_ADDR_V4MAPPED(&in6))
+        return;
+    /* whoever has one address of a network has all of them */
+    memset(in6.s6_addr + 8, 0, 8);
+    if (inet_ntop(AF_INET6, &in6, net, sizeof net) != NULL)
+        (void)snprintf(ret_source, LOCKOUT_SOURCE_MAX, "%s/64", net);
 }
 
 /* ---- below: locked ---- */

@@ -63,9 +63,9 @@ enum err cli_connect_remote(struct cli *cli)
     const char *user = cli_option(cli, "user"), *dir = cli_option(cli, "identity");
     struct net_client_config config = {
         .base = url_of(cli), .ca_file = cli_option(cli, "ca"), .cookies = true};
-    if (strncmp(config.base, "https://", 8) != 0)
+    if (config.base == NULL || strncmp(config.base, "https://", 8) != 0)
         return err_set(&cli->detail, ERR_ARGUMENT, "--url %.200s: https://HOST:PORT is wanted",
-                       config.base);
+                       config.base != NULL ? config.base : "");
     if (user == NULL && dir == NULL)
         return err_set(&cli->detail, ERR_ARGUMENT,
                        "who asks there? --user NAME logs in, --identity DIR shows a certificate");
