@@ -152,6 +152,14 @@ def test_inspect_and_diff(site):
     assert "zigbee" in claviger("diff", site / "1.tar.gz", site / "2.tar.gz").out
 
 
+def test_the_key_is_found_beside_the_manifest(site):
+    claviger("build", "manifest.toml", "-o", "p.tar.gz", cwd=site)
+    claviger("build", site / "manifest.toml", "-o", site / "q.tar.gz")
+    (site / "packager.key").unlink()
+    refused = claviger("build", site / "manifest.toml", "-o", site / "r.tar.gz", status=REFUSED)
+    assert "packager.key" in refused.err and "hint: claviger package key" in refused.err
+
+
 def test_keys_are_kept_well(site):
     assert (site / "packager.key").stat().st_mode & 0o777 == 0o600
     before = (site / "packager.key").read_bytes()

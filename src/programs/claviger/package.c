@@ -94,16 +94,33 @@ static void print_summary(struct cli *cli, const struct package_imported *import
     json_decref(json);
 }
 
+/* --key, or packager.key beside the manifest. */
+static enum err find_key(struct cli *cli, char to[PATH_MAX])
+{
+    const char *said = cli_option(cli, "key");
+    const char *manifest = cli_arg(cli, 0);
+    const char *slash = strrchr(manifest, '/');
+    int len = said != NULL ? snprintf(to, PATH_MAX, "%s", said)
+                           : snprintf(to, PATH_MAX, "%.*spackager.key",
+                                      slash != NULL ? (int)(slash + 1 - manifest) : 0, manifest);
+    return len < PATH_MAX ? ERR_OK
+                          : err_set(&cli->detail, ERR_LIMIT, "%s: path too long", manifest);
+}
+
 enum err command_package_build(struct cli *cli)
 {
-    const char *key_path = cli_option(cli, "key");
+    char key_path[PATH_MAX];
     AUTO(arena_freep) struct arena *arena = NULL;
     AUTO(secret_freep) struct secret *pem = NULL;
     AUTO(package_signer_freep) struct package_signer *signer = NULL;
     struct package_imported built;
     TRY(arena_new(PACKAGE_MEMORY, &arena));
-    TRY(file_read_key(key_path, PACKAGE_PEM_MAX, &pem, &cli->detail));
-    enum err err = package_signer_open(secret_view(pem), &signer, &cli->detail);
+    TRY(find_key(cli, key_path));
+    enum err err = file_read_key(key_path, PACKAGE_PEM_MAX, &pem, &cli->detail);
+    if (err == ERR_NOT_FOUND)
+        hint(cli, "claviger package key makes one; --key says where it is");
+    TRY(err);
+    err = package_signer_open(secret_view(pem), &signer, &cli->detail);
     if (err != ERR_OK) {
         hint(cli, "claviger package key makes one");
         return err_set(&cli->detail, err == ERR_NO_MEMORY ? err : ERR_KEY_FORM,
