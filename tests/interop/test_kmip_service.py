@@ -213,6 +213,14 @@ def test_the_log_shows_messages_and_no_keys(daemon, db, form, sign):
     link.close()
 
 
+def test_a_header_does_not_end_the_comment_it_stands_in(daemon, db):
+    change(daemon, log="messages", log_format="xml", log_headers="yes")
+    Web(daemon, db).post(message(DISCOVER), "application/octet-stream", headers={"X-Odd": "one --><Forged/><!-- two --- end"})
+    text = wait_for(lambda: "end" in logged(daemon, "xml") and logged(daemon, "xml"), "the log")
+    root = xml.fromstring(f"<log>{text[text.index('<'):]}</log>")
+    assert root.find("Forged") is None and root.find("RequestMessage") is not None
+
+
 def test_the_laboratory_sees_keys(daemon, db):
     change(daemon, log="messages", log_format="ttlv", log_secrets="yes")
     link = Link(daemon.kmip_port, db)
