@@ -205,7 +205,7 @@ static enum err tell_end(struct run *run, double seconds)
     }
     const struct line_end end = {
         .run = run->id,
-        .code = run->fault.code,
+        .code = (int)run->fault.code,
         .node_id = run->identified ? run->identity.node_id : 0,
         .node_type = run->identified ? run->identity.type : NULL,
         .hardware = run->identified ? run->identity.hardware : NULL,
@@ -260,7 +260,7 @@ enum line_code line_procedure_run(const struct line_job *job, struct line_outcom
     outcome.keyed = run->keyed;
     run_log(run, outcome.code == LINE_OK ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
             "run %s ended with %d (%s)%s%s", run->id, (int)outcome.code,
-            line_code_text(outcome.code), *outcome.text != '\0' ? ": " : "", outcome.text);
+            line_code_text((int)outcome.code), *outcome.text != '\0' ? ": " : "", outcome.text);
     *ret_outcome = outcome;
     return outcome.code;
 }

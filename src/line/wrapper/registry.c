@@ -9,8 +9,13 @@
 #define NAME_MAX_   31
 
 const struct claviger_line_wrapper *const line_wrappers[] = {
-    &line_wrapper_none,   &line_wrapper_orw,      &line_wrapper_simple, &line_wrapper_reliable,
-    &line_wrapper_rht_v2, &line_wrapper_opt_psem, NULL,
+    &line_wrapper_none,
+    &line_wrapper_orw,
+    &line_wrapper_simple,
+    &line_wrapper_reliable,
+    &line_wrapper_rht_v2,
+    &line_wrapper_opt_psem,
+    NULL,
 };
 
 const struct claviger_line_wrapper *line_wrapper_find(const char *name)

@@ -295,6 +295,7 @@ static void a_port_has_one_client(void **state)
     struct line_node_config config = {.port = port};
     assert_err(line_node_open(&config, &second, &fault), ERR_LOCKED);
     assert_int_equal(fault.code, LINE_NO_DEVICE);
+    assert_non_null(node);
     config.port = "/nowhere/dut0";
     assert_err(line_node_open(&config, &second, &fault), ERR_NOT_FOUND);
     assert_int_equal(fault.code, LINE_NO_DEVICE);
