@@ -363,5 +363,7 @@ def test_system_and_backup(site, page):
     page.says("ready")
     page.click("Back up")
     page.until(lambda: "the backup is made" in page.text(), "the backup")
+    page.until(lambda: page.js("return [...document.querySelectorAll('section')].some((s) => /^Jobs/.test(s.innerText) && /backup\\b[^]*done/.test(s.innerText))"),
+               "the job among the jobs, told by the daemon")
     page.until(lambda: any(f.stat().st_size > 100_000 and f.suffix != ".crdownload" for f in page.downloads.iterdir()), "the backup as a file")
     page.picture(PICTURES / "daemon-system.png")

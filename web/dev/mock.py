@@ -207,11 +207,13 @@ class Factory:
             for i in range(10):
                 time.sleep(seconds / 10)
                 job.update(done=10 * (i + 1), stage=steps[i * len(steps) // 10])
+                self.tell("job", job)
             try:
                 job["result"] = finish()
                 job["state"] = "done"
             except Refusal as refusal:
                 job["error"], job["state"] = refusal.body, "failed"
+            self.tell("job", job)
         threading.Thread(target=work, daemon=True).start()
         return {"job": job["job"]}
 
@@ -513,7 +515,7 @@ class Handler(BaseHTTPRequestHandler):
                 session["must_change"] = False
                 answer = {}
             case ("GET", "events"):
-                self.events()
+                self.events(query.get("topics", "line,jobs").split(","))
                 return
             case _:
                 with f.lock:
@@ -523,7 +525,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.send(200, "application/json", json.dumps(answer).encode(), [("Cache-Control", "no-store")])
 
-    def events(self):
+    def events(self, topics):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
@@ -535,6 +537,8 @@ class Handler(BaseHTTPRequestHandler):
             while True:
                 while mine:
                     name, data = mine.pop(0)
+                    if {"run": "line", "job": "jobs"}[name] not in topics:
+                        continue
                     number += 1
                     self.wfile.write(f"id: {number}\nevent: {name}\ndata: {json.dumps(data)}\n\n".encode())
                 if time.monotonic() - beat > 15:

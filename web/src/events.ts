@@ -6,7 +6,7 @@ export type Liveness = "connecting" | "live" | "polling";
 
 const POLL_MS = 4000;
 const QUIET_MS = 1800;
-const names = ["run", "device", "job", "audit", "status", "lost"];
+const names = ["run", "device", "job", "audit", "status", "missed", "dropped"];
 
 /* `on` for every event of the topics; `refresh` when something is to be asked anew: at most every `pace` milliseconds after events,
  * and by the clock while there are none. */

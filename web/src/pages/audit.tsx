@@ -3,6 +3,7 @@ import { PageProps } from "../app";
 import { get, Job, run } from "../api";
 import { count } from "../format";
 import { component, useEffect, useLoad, useSettled, useState } from "../hooks";
+import { useEvents } from "../events";
 import { requery } from "../router";
 import { Icon, Sign } from "../ui/icons";
 import { announce, Code, Empty, ErrorBox, Facts, Loading, Page, Part, Progress, Search, Select, TextField, Time, useWork } from "../ui/kit";
@@ -78,6 +79,9 @@ export const Audit = component<PageProps>(({ place }) => {
     const asked = useSettled(`${kind}\n${actor}`);
     const found = useLoad<{ records: Record_[] }>(() => get("/v1/audit", { last, kind: asked.split("\n")[0], actor: asked.split("\n")[1] }), [asked, last]);
     useEffect(() => { requery({ q, kind, actor }); }, [q, asked]);
+    const [fresh, setFresh] = useState(false);
+    useEvents("audit", (name) => { if (name === "audit") setFresh(true); }, () => undefined);
+    useEffect(() => setFresh(false), [found.data]);
     const all = [...(found.data?.records ?? [])].reverse();
     const needle = q.toLowerCase();
     const rows = all.filter((r) => !needle || `${r.seq} ${r.kind} ${r.result} ${r.node ?? ""} ${r.actor} ${r.text} ${r.table} ${r.purpose}`.toLowerCase().includes(needle));
@@ -92,6 +96,7 @@ export const Audit = component<PageProps>(({ place }) => {
                 <TextField label="Actor" value={actor} onValue={setActor} />
                 <Select label="Newest" value={String(last)} onValue={(v) => setLast(Number(v))} options={["100", "500", "2000", "20000"]} />
             </div>
+            {fresh ? <p class="note" role="status">There are new records. <button type="button" class="link" onClick={found.reload}>Show them</button></p> : null}
             <section class="part" aria-label="Records">
                 <ErrorBox error={found.error} retry={found.reload} />
                 {!found.data ? (found.error ? null : <Loading rows={8} what="Loading records" />) : rows.length === 0 ? (

@@ -27,7 +27,7 @@ interface Made {
     not_after: string;
 }
 
-const kinds: [string, string][] = [["station", "station of the line"], ["kmip", "KMIP client"]];
+const kinds: [string, string][] = [["station", "station of the line"], ["kmip", "KMIP client"], ["browser", "browser that people log in from"]];
 
 const Certified = ({ name, made }: { name: string; made: Made }) => (
     <div class="stack">
@@ -95,7 +95,7 @@ export const Clients = component<PageProps>(({ session }) => {
     const { error, work } = useWork();
     const rows = (found.data?.clients ?? []).filter((c) => `${c.name} ${c.kind} ${c.groups?.join(" ")}`.toLowerCase().includes(q.toLowerCase()));
     return (
-        <Page title="Clients" lead="Machines that come with a certificate: stations of the line, and clients of the KMIP service."
+        <Page title="Clients" lead="Machines that come with a certificate: stations of the line, clients of the KMIP service, browsers."
             actions={manage ? <button type="button" class="primary" onClick={() => setOpen({ what: "create", name: "" })}>New client</button> : null}>
             <div class="filters"><Search label="Search clients" value={q} onValue={setQ} placeholder="Name, kind, group" /></div>
             <ErrorBox error={error} />
@@ -108,7 +108,7 @@ export const Clients = component<PageProps>(({ session }) => {
                         { name: "Name", cell: (c) => c.name },
                         { name: "Kind", cell: (c) => c.kind },
                         { name: "State", cell: (c) => <Sign mark={c.enabled ? "good" : "bad"}>{c.enabled ? "enabled" : "disabled"}</Sign> },
-                        { name: "May", cell: (c) => c.kind === "kmip" ? c.permissions?.join(", ") : "the line" },
+                        { name: "May", cell: (c) => c.kind === "kmip" ? c.permissions?.join(", ") : c.kind === "station" ? "the line" : "log in from it" },
                         { name: "Groups", wide: true, cell: (c) => c.groups?.join(", ") },
                         { name: "Certificate", cell: (c) => c.certificate ? <Code>{c.certificate.slice(0, 16)}…</Code> : c.has_password ? "password" : "–" },
                         { name: "Created", cell: (c) => <Time value={c.created} /> },

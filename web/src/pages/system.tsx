@@ -2,7 +2,8 @@ import { h } from "preact";
 import { PageProps } from "../app";
 import { get, Job, path, post, run, save } from "../api";
 import { ago, count, size } from "../format";
-import { component, useInterval, useLoad, useState } from "../hooks";
+import { component, useLoad, useState } from "../hooks";
+import { useEvents } from "../events";
 import { may } from "../session";
 import { Icon, Mark, Sign } from "../ui/icons";
 import { announce, Code, ErrorBox, Facts, Figure, Loading, Page, Part, Progress, Time, useWork } from "../ui/kit";
@@ -20,15 +21,18 @@ export interface Status {
     };
     services: { service: string; state: string }[];
     counts: { networks: number; gateways: number; nodes: number; revoked: number; destroyed: number };
-    jobs?: Job<unknown>[];
-    queues?: { [name: string]: number };
 }
 
+const JOBS_MAX = 20;
 export const serviceMark = (state: string): Mark => (/^off\b/i.test(state) ? "idle" : /\b(down|failed|not|stopped|disabled)\b/i.test(state) ? "warn" : "good");
 
 export const System = component<PageProps>(({ session }) => {
     const found = useLoad<Status>(() => get("/v1/status"), []);
-    useInterval(found.reload, 5000);
+    const [jobs, setJobs] = useState<Job<unknown>[]>([]);
+    useEvents(may(session, "JOB") ? "status,jobs" : "status", (name, data) => {
+        const job = data as Job<unknown>;
+        if (name === "job" && typeof job?.job === "number") setJobs((before) => [job, ...before.filter((j) => j.job !== job.job)].slice(0, JOBS_MAX));
+    }, found.reload);
     const [job, setJob] = useState<Job<unknown> | null>(null);
     const { busy, error, work } = useWork();
     const s = found.data;
@@ -72,8 +76,7 @@ export const System = component<PageProps>(({ session }) => {
                             <Part title="Counts">
                                 <Facts rows={[
                                     ["Networks", count(s.counts.networks)], ["Gateways", count(s.counts.gateways)], ["Nodes", count(s.counts.nodes)], ["Revoked", count(s.counts.revoked)], ["Destroyed", count(s.counts.destroyed)],
-                                    ...Object.entries(s.queues ?? {}).map(([name, n]): [string, string] => [`Queue: ${name}`, count(n)]),
-                                ]} />
+                                    ]} />
                             </Part>
                         </div>
                         <div class="stack">
@@ -92,13 +95,18 @@ export const System = component<PageProps>(({ session }) => {
                             </Part>
                         </div>
                     </div>
-                    {s.jobs?.length ? (
-                        <Part title="Jobs">
-                            <Table caption="Jobs" rows={s.jobs} rowKey={(j) => j.job} columns={[
-                                { name: "Job", cell: (j) => j.job }, { name: "What", cell: (j) => j.kind },
-                                { name: "State", cell: (j) => <Sign mark={j.state === "done" ? "good" : j.state === "failed" ? "bad" : "wait"}>{j.state}</Sign> },
-                                { name: "Done", num: true, cell: (j) => j.total ? `${count(j.done)} of ${count(j.total)}` : count(j.done) },
-                            ]} />
+                    {may(session, "JOB") ? (
+                        <Part title="Jobs" note="Long work, since this page was opened.">
+                            {jobs.length === 0 ? <p class="muted">None.</p> : (
+                                <Table caption="Jobs" rows={jobs} rowKey={(j) => j.job} columns={[
+                                    { name: "Job", cell: (j) => j.job },
+                                    { name: "What", cell: (j) => j.kind },
+                                    { name: "State", cell: (j) => <Sign mark={j.state === "done" ? "good" : j.state === "failed" ? "bad" : "wait"}>{j.state}</Sign> },
+                                    { name: "Stage", cell: (j) => j.stage },
+                                    { name: "Done", num: true, cell: (j) => (j.total ? `${count(j.done)} of ${count(j.total)}` : count(j.done)) },
+                                    { name: "Error", cell: (j) => (j.error ? [j.error.text, j.error.detail].filter(Boolean).join(": ") : "") },
+                                ]} />
+                            )}
                         </Part>
                     ) : null}
                 </div>
