@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import http.client
+import json
 import os
 import re
 import signal
@@ -206,6 +207,25 @@ def test_a_run_from_begin_to_export(station, ready, tmp_path):
     assert daemon.json("factory", "exports")["exports"][0]["devices"] == 1
     assert caller.must("GET", f"/v1/factory/devices/{node}")["exported"] is True
     assert "devices-exported" in {r["kind"] for r in daemon.records()}
+
+
+def test_pages_hear_of_runs_and_devices(station, ready):
+    listening = UnixConnection(ready.daemon.socket)
+    listening.request("GET", "/v1/events?topics=line")
+    answer = listening.getresponse()
+    assert answer.status == 200
+    run_id = station.provision("0x00040000", encrypted=bytes(KEY))
+    heard = []
+    while sum(name == "run" for name, _ in heard) < 2:
+        line = answer.readline().decode().strip()
+        if line.startswith("event: "):
+            name = line[7:]
+        elif line.startswith("data: "):
+            heard.append((name, json.loads(line[6:])))
+    listening.close()
+    runs = [data for name, data in heard if name == "run"]
+    assert [r["run"] for r in runs] == [run_id] * 2 and [r["return_code"] for r in runs] == [None, 0]
+    assert [d["state"] for name, d in heard if name == "device"][0] == "keyed"
 
 
 def test_plain_http_serves_the_line_and_nothing_else(ready):

@@ -191,8 +191,12 @@ enum err command_factory_show(struct cli *cli)
     uint64_t revision = 0;
     AUTO(json_freep) json_t *answer = NULL;
     TRY(cli_number(cli, "revision", UINT32_MAX, 0, &revision));
-    TRY(cli_call(cli, NET_HTTP_GET, NULL, &answer, "/v1/factory/packages/%s?revision=%llu",
-                 cli_escape(cli_arg(cli, 0)), (unsigned long long)revision));
+    enum err err =
+        cli_call(cli, NET_HTTP_GET, NULL, &answer, "/v1/factory/packages/%s?revision=%llu",
+                 cli_escape(cli_arg(cli, 0)), (unsigned long long)revision);
+    if (err == ERR_NOT_FOUND)
+        (void)snprintf(cli->hint, sizeof cli->hint, "claviger factory packages lists them");
+    TRY(err);
     if (cli_print_json(cli, answer))
         return ERR_OK;
     print_package(cli, answer);

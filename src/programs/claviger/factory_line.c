@@ -23,6 +23,16 @@ static enum err add_filters(struct cli *cli, const char *const *names, size_t le
     return buf_append(to, bytes_of("", 1));
 }
 
+/* A number that names something: not grouped. The last 8 live. */
+static const char *plain_number(const json_t *object, const char *name)
+{
+    static char texts[8][24];
+    static unsigned next;
+    char *text = texts[next++ % 8];
+    (void)snprintf(text, sizeof texts[0], "%lld", (long long)cli_int(object, name));
+    return text;
+}
+
 static const char *number_or_dash(const json_t *object, const char *name)
 {
     return json_is_integer(json_object_get(object, name)) ? cli_grouped(cli_int(object, name))
@@ -51,9 +61,9 @@ enum err command_factory_devices(struct cli *cli)
     {
         const char *cells[] = {cli_text(device, "node_id"),
                                cli_text(device, "state"),
-                               cli_grouped(cli_int(device, "batch")),
+                               plain_number(device, "batch"),
                                cli_text(device, "config_id"),
-                               cli_grouped(cli_int(device, "revision")),
+                               plain_number(device, "revision"),
                                cli_text(device, "station"),
                                number_or_dash(device, "return_code"),
                                json_is_true(json_object_get(device, "exported")) ? "yes" : "no",
@@ -86,12 +96,9 @@ enum err command_factory_runs(struct cli *cli)
     const json_t *run;
     json_array_foreach(json_object_get(answer, "runs"), i, run)
     {
-        const char *cells[] = {cli_text(run, "begun"),
-                               cli_text(run, "station"),
-                               cli_text(run, "operation"),
-                               cli_text(run, "node_id"),
-                               cli_grouped(cli_int(run, "batch")),
-                               number_or_dash(run, "return_code"),
+        const char *cells[] = {cli_text(run, "begun"),     cli_text(run, "station"),
+                               cli_text(run, "operation"), cli_text(run, "node_id"),
+                               plain_number(run, "batch"), number_or_dash(run, "return_code"),
                                cli_text(run, "text")};
         table_row(table, cells);
     }
@@ -174,7 +181,7 @@ enum err command_factory_exports(struct cli *cli)
     const json_t *row;
     json_array_foreach(json_object_get(answer, "exports"), i, row)
     {
-        const char *cells[] = {cli_grouped(cli_int(row, "id")),
+        const char *cells[] = {plain_number(row, "id"),
                                cli_text(row, "time"),
                                cli_text(row, "by"),
                                cli_grouped(cli_int(row, "devices")),
@@ -219,8 +226,7 @@ static void print_batches(const struct cli *cli, const json_t *line)
     const json_t *row;
     json_array_foreach(json_object_get(line, "batches"), i, row)
     {
-        const char *cells[] = {cli_grouped(cli_int(row, "batch")),
-                               cli_grouped(cli_int(row, "passed")),
+        const char *cells[] = {plain_number(row, "batch"), cli_grouped(cli_int(row, "passed")),
                                cli_grouped(cli_int(row, "failed"))};
         table_row(table, cells);
     }

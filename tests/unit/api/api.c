@@ -89,6 +89,14 @@ static void the_server_tells_of_itself(void **state)
     assert_int_equal(number(rotated, "version"), 2);
 }
 
+static void a_daemon_without_a_factory_says_so(void **state)
+{
+    (void)state;
+    assert_err(api_rig_call(&rig, NET_HTTP_GET, "/v1/factory/packages", NULL), ERR_UNSUPPORTED);
+    assert_err(api_rig_call(&rig, NET_HTTP_GET, "/v1/line/config?id=1", NULL), ERR_UNSUPPORTED);
+    assert_err(api_rig_call(&rig, NET_HTTP_POST, "/v1/factory/exports", "{}"), ERR_UNSUPPORTED);
+}
+
 static void the_objects_of_kmip_have_a_domain_too(void **state)
 {
     (void)state;
@@ -468,6 +476,7 @@ static void a_fetched_copy_has_everything(void **state)
 }
 
 TEST_MAIN(cmocka_unit_test_setup_teardown(the_server_tells_of_itself, begin, end),
+          cmocka_unit_test_setup_teardown(a_daemon_without_a_factory_says_so, begin, end),
           cmocka_unit_test_setup_teardown(the_objects_of_kmip_have_a_domain_too, begin, end),
           cmocka_unit_test_setup_teardown(a_network_lives_and_ends, begin, end),
           cmocka_unit_test_setup_teardown(nodes_are_made_listed_and_changed, begin, end),
