@@ -170,28 +170,29 @@ static enum err take_apps(const struct cline_app_data *apps, size_t len, struct 
 }
 
 /* The server records what a run did, so this is one: it changes nothing at the device. */
-static enum err tell(struct line_server *server, struct line_report *report,
+static enum err tell(struct line_server *server, const struct line_report *told,
                      struct line_fault *fault)
 {
     char run[LINE_RUN_MAX];
+    struct line_report report = *told;
     struct line_package package = {0};
-    const struct line_choice choice = {.id = report->config_id};
+    const struct line_choice choice = {.id = report.config_id};
     TRY(line_run_id(run, fault));
     TRY(server->ops->config(server, &choice, &package, fault));
-    report->revision = package.revision;
-    report->run = run;
+    report.revision = package.revision;
+    report.run = run;
     line_package_done(&package);
     const struct line_begin begin = {.run = run,
                                      .operation = LINE_CHECKCONFIG,
-                                     .config_id = report->config_id,
-                                     .revision = report->revision,
-                                     .batch = report->batch,
-                                     .node_id = report->node_id};
+                                     .config_id = report.config_id,
+                                     .revision = report.revision,
+                                     .batch = report.batch,
+                                     .node_id = report.node_id};
     TRY(server->ops->begin(server, &begin, fault));
-    enum err err = server->ops->report(server, report, fault);
+    enum err err = server->ops->report(server, &report, fault);
     const struct line_end end = {.run = run,
                                  .code = err == ERR_OK ? (int)LINE_OK : (int)fault->code,
-                                 .node_id = report->node_id};
+                                 .node_id = report.node_id};
     struct line_fault second = {0};
     enum err ended = server->ops->end(server, &end, &second);
     if (err == ERR_OK && ended != ERR_OK)
@@ -205,17 +206,19 @@ int cline_set_dut_params(struct cline_server *server, int64_t timestamp, uint64_
 {
     struct line_fault fault = {0};
     struct line_report_app list[LINE_APPS_MAX] = {0};
-    struct app_room *rooms = calloc(LINE_APPS_MAX, sizeof *rooms);
     struct line_report report = {.node_id = node_id,
                                  .config_id = config_id,
                                  .batch = batch,
                                  .time = timestamp,
                                  .apps = list,
                                  .apps_len = apps_len};
+    if (server == NULL || node_id == 0) {
+        (void)line_fail(&fault, LINE_ARGUMENTS, "a server and the node's id are wanted");
+        return lib_fail(error, &fault);
+    }
+    struct app_room *rooms = calloc(LINE_APPS_MAX, sizeof *rooms);
     enum err err = rooms == NULL ? line_fail(&fault, LINE_UNKNOWN, "out of memory")
-                   : server == NULL || node_id == 0
-                       ? line_fail(&fault, LINE_ARGUMENTS, "a server and the node's id are wanted")
-                       : take_apps(apps, apps_len, rooms, list, &fault);
+                                 : take_apps(apps, apps_len, rooms, list, &fault);
     if (err == ERR_OK)
         err = tell(server->server, &report, &fault);
     free(rooms);

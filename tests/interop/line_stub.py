@@ -2,6 +2,7 @@
 real server does (being slow, gone, wrong in one byte) they do when told to. Everything a station sends is kept to be looked at.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -31,6 +32,12 @@ def check_value(key):
                    stdin=b"claviger kcv 1")[:8]
 
 
+@functools.cache
+def kms_key():
+    """One for all tests of a file: making it takes longer than most of them."""
+    return openssl("genrsa", "2048")
+
+
 class Stub:
     """Starts at once; `edit` gets the configuration before it is given. `faults` maps a route (a part of its path) to a function of the
     handler, which answers in its place."""
@@ -41,7 +48,7 @@ class Stub:
         self.faults, self.runs, self.devices, self.requests = {}, {}, {}, []
         self.lock = threading.Lock()
         self.kms = self.folder / "kms.pem"
-        openssl("genrsa", "-out", self.kms, "2048")
+        self.kms.write_bytes(kms_key())
         self.public = openssl("pkey", "-in", self.kms, "-pubout").decode()
         self.files = {"node.bin": os.urandom(20000), "field.cfg": b"system_id = 7\n", "factory.cfg": b"system_id = 1\n",
                       "emcm.bin": os.urandom(9000), "emcm.field.cfg": b"meter = 7\n", "emcm.factory.cfg": b"meter = 1\n"}

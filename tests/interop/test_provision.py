@@ -70,8 +70,6 @@ def test_over_tls_with_the_stations_certificate(line):
 
 @pytest.mark.parametrize("wrapper", ["none", "orw", "simple", "reliable", "rht_v2", "opt_psem"])
 def test_every_wrapper(line, wrapper):
-    probe = run([program("claviger-sim"), "node", "--help"], status=None)
-    assert probe.status == 0
     device = line.device(wrapper=wrapper)
     line.provision(device.pty, f"--wrapper={wrapper}")
     assert line.server.devices[NODE]["state"] == "provisioned"
