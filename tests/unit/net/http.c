@@ -193,9 +193,11 @@ static bool feed_put(char letter)
 static void get_feed(struct net_http_request *r, void *ctx)
 {
     (void)ctx;
+    (void)pthread_mutex_lock(&feed.lock);
     feed.request = r;
     feed.waiting[0] = '\0';
     feed.over = false;
+    (void)pthread_mutex_unlock(&feed.lock);
     const struct net_http_source source = {
         .read = feed_read, .done = feed_done, .ready = feed_ready};
     net_http_stream(r, 200, "text/plain", &source);
