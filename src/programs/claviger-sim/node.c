@@ -236,6 +236,7 @@ static enum err open_one(struct play *play, unsigned i, int stop_fd, struct err_
     node->faults = plan->faults;
     node->silent_after = plan->silent_after;
     node->wrapper = plan->wrapper;
+    node->baud = plan->line.baud;
     node->radio = play->radio;
     node->radio_node.node_id = node->image.profile.node_id;
     node->stop = &play->stop;

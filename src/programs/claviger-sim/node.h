@@ -38,6 +38,7 @@ struct sim_node {
     uint64_t answers;
     struct sim_line *line;
     const struct claviger_line_wrapper *wrapper;
+    uint32_t baud; /* of the line, for the wrapper's patience; 0: none */
     struct claviger_line_io io;
     void *state;
     struct radio *radio; /* NULL: none */

@@ -207,9 +207,9 @@ static void send_outbox(struct sim_node *node)
     }
 }
 
-static void begin_wrapper(struct sim_node *node, uint32_t baud)
+static void begin_wrapper(struct sim_node *node)
 {
-    struct claviger_line_config config = {.role = CLAVIGER_LINE_DEVICE, .baud = baud};
+    struct claviger_line_config config = {.role = CLAVIGER_LINE_DEVICE, .baud = node->baud};
     if (random_bytes(&config.seed, sizeof config.seed) != ERR_OK)
         config.seed = (uint32_t)clock_mono_ns();
     explicit_bzero(node->state, node->wrapper->state_size);
@@ -233,7 +233,7 @@ enum err sim_node_open(struct sim_node *node, const char *directory, struct err_
     node->state = calloc(1, node->wrapper->state_size);
     if (node->state == NULL)
         return ERR_NO_MEMORY;
-    begin_wrapper(node, 0);
+    begin_wrapper(node);
     return start(node, detail);
 }
 
