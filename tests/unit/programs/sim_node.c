@@ -293,6 +293,7 @@ static void a_port_has_one_client(void **state)
     (void)snprintf(port, sizeof port, "%s/dut0", dir);
     AUTO(line_node_closep) struct line_node *node = open_node("none");
     struct line_node_config config = {.port = port};
+    assert_non_null(node);
     assert_err(line_node_open(&config, &second, &fault), ERR_LOCKED);
     assert_int_equal(fault.code, LINE_NO_DEVICE);
     assert_non_null(node);
