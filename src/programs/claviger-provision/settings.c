@@ -45,6 +45,8 @@ static bool has_one_dash(const struct option_row *row)
 
 void spell(const struct program_row *program, int argc, char **argv)
 {
+    static char *made[OPTIONS_MAX]; /* live as long as the process */
+    static size_t made_len;
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
         bool two = strncmp(argv[i], "--", 2) == 0;
         char *word = argv[i] + (two ? 2 : 1), *whole = NULL;
@@ -56,8 +58,9 @@ void spell(const struct program_row *program, int argc, char **argv)
             continue;
         if (two)
             memcpy(word, row->name, len);
-        else if (has_one_dash(row) && asprintf(&whole, "--%s%s", row->name, word + len) > 0)
-            argv[i] = whole; /* lives as long as the process */
+        else if (has_one_dash(row) && made_len < OPTIONS_MAX &&
+                 asprintf(&whole, "--%s%s", row->name, word + len) > 0)
+            argv[i] = made[made_len++] = whole;
     }
 }
 
