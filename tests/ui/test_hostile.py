@@ -117,3 +117,13 @@ def test_session_lost(page, factory):
 def test_answers_are_not_kept(page):
     assert page.js("return Object.keys(localStorage).filter((k) => k !== 'theme').length + Object.keys(sessionStorage).length") == 0
     assert json.loads(page.js("return JSON.stringify(document.cookie)")) == ""
+
+
+def test_what_is_switched_off(page, monkeypatch):
+    def off(*_):
+        raise mock.Refusal(501, "UNSUPPORTED", "not supported", "this daemon serves no factory: [factory] enabled is no")
+    monkeypatch.setattr(mock.Api, "devices", off)
+    page.at("#/devices")
+    page.says("[factory] enabled is no")
+    assert not page.js("return !!document.querySelector('[role=alert]')"), "nothing is wrong"
+    page.messages()

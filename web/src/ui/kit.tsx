@@ -51,6 +51,8 @@ export const Part = component<{ title: string; actions?: Child; plain?: boolean;
 export const ErrorBox = ({ error, retry }: { error: Error | null | undefined; retry?: () => void }): VNode | null => {
     if (!error) return null;
     const e = error instanceof ApiError ? error : new ApiError(0, "ERROR", String(error.message ?? error), "", "");
+    // Switched off here: nothing is wrong, and trying again is of no use.
+    if (e.code === "UNSUPPORTED") return <Empty icon="system" title="Not part of this daemon">{e.detail || e.message}</Empty>;
     return (
         <div class="error-box" role="alert">
             <p><strong>{e.message}</strong> <code>{e.code}</code></p>
