@@ -91,12 +91,14 @@ static void draw_line(const char *port, const struct line *line)
 static void draw_progress(struct output *output)
 {
     wipe_progress(output);
+    (void)printf("\x1b[?7l"); /* a long line is cut, not wrapped: it has to stay one */
     for (size_t i = 0; i < output->settings->ports_len; i++) {
         if (output->lines[i].stage != NULL) {
             draw_line(output->settings->ports[i], &output->lines[i]);
             output->drawn++;
         }
     }
+    (void)printf("\x1b[?7h");
     (void)fflush(stdout);
 }
 
