@@ -2,6 +2,7 @@
  * station's side of the node protocol against it. argv[1]: claviger-sim. */
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -430,7 +431,10 @@ int main(int argc, char **argv)
     };
     if (argc < 2)
         return 2;
-    sim_program = argv[1];
+    static char program[PATH_MAX]; /* devices run in another folder */
+    if (realpath(argv[1], program) == NULL)
+        return 2;
+    sim_program = program;
     if (argc > 2)
         cmocka_set_test_filter(argv[2]);
     return cmocka_run_group_tests(tests, NULL, NULL);
