@@ -35,7 +35,7 @@ export const Overview = component<PageProps>(({ session, place }) => {
     const rows = [...(found.data?.packages ?? []), ...older];
     const mayImport = may(session, "FACTORY_MANAGE");
     return (
-        <Page title="Overview" lead="The packages that devices are made by. The newest revision of a configuration is the one that counts."
+        <Page title="Overview" lead="The packages that devices are made by; the newest revision counts."
             actions={mayImport ? <a class="button primary" href={href(["import"])}><Icon name="import" />Import a package</a> : null}>
             <div class="filters"><Search label="Search packages" value={text} onValue={setText} placeholder="Configuration id, alias, label, application, comment" /></div>
             <section class="part" aria-label="Packages">
@@ -50,9 +50,9 @@ export const Overview = component<PageProps>(({ session, place }) => {
                         { name: "Node", cell: (r) => <span>{r.node_type} <span class="muted num">{r.node_version}</span></span> },
                         { name: "Label", cell: (r) => r.label },
                         { name: "Applications", cell: (r) => (
-                            <ul class="tags">{r.applications.map((a) => <li key={a.name} class="tag">{a.name} <span class="muted num">{a.version}</span></li>)}</ul>) },
-                        { name: "Comment", wide: true, cell: (r) => <span class="clip" title={r.comment}>{r.comment}</span> },
-                        { name: "Rev.", num: true, cell: (r) => r.revision },
+                            <ul class="tags">{r.applications.map((a) => <li key={a.name} class="tag nowrap">{a.name} <span class="muted num">{a.version}</span></li>)}</ul>) },
+                        { name: "Comment", cell: (r) => <span class="clip" title={r.comment}>{r.comment}</span> },
+                        { name: "Rev.", num: true, wide: true, cell: (r) => r.revision },
                         { name: "Imported", cell: (r) => <Time value={r.imported} /> },
                     ]} />,
                     <More key="more" shown={rows.length} more={next ? () => void more() : null} />,
