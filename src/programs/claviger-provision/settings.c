@@ -45,7 +45,8 @@ static bool has_one_dash(const struct option_row *row)
 
 void spell(const struct program_row *program, int argc, char **argv)
 {
-    static char *made[OPTIONS_MAX]; /* live as long as the process */
+    /* They live as long as the process; "used", lest a compiler drop what is only written. */
+    static char *made[OPTIONS_MAX] __attribute__((used));
     static size_t made_len;
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
         bool two = strncmp(argv[i], "--", 2) == 0;
