@@ -31,8 +31,8 @@ static void addresses_and_networks_are_known(void **state)
 static void what_is_no_network_is_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"",          "localhost",   "10.1.2",       "10.1.2.3/33",
-                                      "10.1.2.3/", "10.1.2.3/-1", "10.1.2.3/8x",  "fd00::/129",
+    static const char *const bad[] = {"",          "localhost",   "10.1.2",      "10.1.2.3/33",
+                                      "10.1.2.3/", "10.1.2.3/-1", "10.1.2.3/8x", "fd00::/129",
                                       "/8",        "10.1.2.3 ",   "10.1.2.3/ 8"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         const char *items[] = {bad[i]};

@@ -93,8 +93,7 @@ static void a_private_key_leaves_as_pkcs12(void **state)
             "EC") "<CryptographicDomainParameters>" ENUM("RecommendedCurve",
                                                          "P_256") "</"
                                                                   "CryptographicDomainParameters"
-                                                                  ">" ACTIVE
-                                                                  "</"
+                                                                  ">" ACTIVE "</"
                                                                   "CommonAttributes><"
                                                                   "PrivateKeyAttributes>" MASK(
                                                                       "Sign") "</"
