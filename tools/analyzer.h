@@ -2,6 +2,8 @@
  * can't see because it looks at one file at a time. */
 #pragma once
 
+/* What is compiled without base, as for a microcontroller, has none of it. */
+#if __has_include("err_codes.h")
 #include "base/err.h"
 
 /* err_set returns its code; err_errno returns a failure. Without this it follows paths on which a
@@ -19,3 +21,4 @@
             __builtin_unreachable();                                                               \
         failure_;                                                                                  \
     })
+#endif

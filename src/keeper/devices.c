@@ -149,7 +149,7 @@ static enum err devices_work(struct core_job *base)
     for (unsigned i = 0; workers != NULL && i < HELPERS && i + 1 < d->count; i++) {
         atomic_fetch_add(&d->users, 1);
         if (workers_submit(workers, help, d) != ERR_OK) {
-            devices_unref(d);
+            atomic_fetch_sub(&d->users, 1); /* ours is there yet */
             break;
         }
     }
