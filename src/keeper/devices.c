@@ -79,7 +79,7 @@ static enum err devices_new(const struct keeper_token *token, unsigned count, si
     d->token = token;
     d->count = count;
     d->size = size;
-    d->rows = calloc(count, sizeof *d->rows);
+    d->rows = calloc((size_t)count + 1, sizeof *d->rows);
     if (d->rows == NULL)
         return ERR_NO_MEMORY;
     TRY(secret_new((size_t)count * KEY_SIZE, &d->keys));
