@@ -228,7 +228,7 @@ enum err line_node_unlock(struct line_node *node, const struct secret *root,
     AUTO(cmac_freep) struct cmac *cmac = NULL;
     struct line_request request;
     struct node_message answer;
-    struct line_identity identity;
+    struct line_identity identity = {0};
     uint8_t nonce[16], id[8], mac[CMAC_SIZE];
     TRY(identify(node, 0, &identity, fault));
     TRY(plain(node, NODE_UNLOCK_CHALLENGE, &answer, fault));
