@@ -63,9 +63,9 @@ def export_line_records(circle):
 
 
 def test_every_wrapper_over_noisy_lines(circle, fleet):
-    """Two stations, ten devices at a time, every wrapper; then all of them join."""
+    """Two stations, fifty devices at a time, every wrapper; then all of them join."""
     stations = [Station(circle, "line-1"), Station(circle, "line-2")]
-    groups = [fleet(0x00B00000 + 16 * i, 2, wrapper, **NOISE) for i, wrapper in enumerate(WRAPPERS)]
+    groups = [fleet(0x00B00000 + 16 * i, 10, wrapper, **NOISE) for i, wrapper in enumerate(WRAPPERS)]
 
     def provision(station, nodes, config):
         for _ in range(4):  # a line may be so bad that a run gives up: the next one finishes
