@@ -200,7 +200,6 @@ def test_what_it_cannot_do(daemon, client, plain, files):
 
 # ---- the operator's key-encrypting key ----
 
-@pytest.mark.xfail(strict=False, reason="now and then SoftHSM2 does not wrap with the operator's key after the tests above; the cause is not known yet")
 def test_the_operators_kek(folder, daemons, plain):
     daemon = harness.Daemon(folder / "kek", diameter=False, kmip=True, host="localhost",
                             settings={"kmip.kek_label": KEK_LABEL, "kmip.kek_file": str(folder / "kek" / "aes256.key")})
