@@ -44,6 +44,10 @@ MUST_CHECK enum err hsm_managed_use(struct hsm *hsm, const struct hsm_managed *o
 MUST_CHECK enum err hsm_managed_release(struct hsm *hsm, const struct hsm_kek *kek,
                                         const struct hsm_managed *object,
                                         struct secret **ret_material, struct err_detail *detail);
+/* Whether `kek`, which has a key, opens what the token wraps with it: tried with a key of one
+ * session. ERR_NOT_FOUND, ERR_CONFLICT: no such label, or two; ERR_TOKEN_UNABLE: another key. */
+MUST_CHECK enum err hsm_kek_check(struct hsm *hsm, const struct hsm_kek *kek,
+                                  struct err_detail *detail);
 /* SHA-256 of a secret key by C_DigestKey. */
 MUST_CHECK enum err hsm_managed_digest(struct hsm *hsm, const struct hsm_managed *object,
                                        uint8_t ret_digest[32], struct err_detail *detail);

@@ -127,8 +127,43 @@ static enum err open_wrapped(const struct release *release, struct secret **ret_
     if (err != ERR_OK)
         return err_set(detail, ERR_TOKEN_UNABLE,
                        "what the token wrapped does not open; hint: is the key-encrypting key in "
-                       "the token the one of the file?");
+                       "the token the one of the file, with all its bytes?");
     return ERR_OK;
+}
+
+/* A key of this session only, to have something to wrap. */
+static CK_RV sample_op(struct hsm_call *call, void *ctx)
+{
+    static const CK_ULONG len = 32;
+    CK_MECHANISM mechanism = {CKM_AES_KEY_GEN, NULL, 0};
+    struct template t = {.count = 0};
+    template_ulong(&t, CKA_CLASS, &template_secret_key);
+    template_ulong(&t, CKA_KEY_TYPE, &template_aes);
+    template_ulong(&t, CKA_VALUE_LEN, &len);
+    template_bool(&t, CKA_TOKEN, false);
+    template_bool(&t, CKA_PRIVATE, true);
+    template_bool(&t, CKA_SENSITIVE, true);
+    template_bool(&t, CKA_EXTRACTABLE, true);
+    CK_RV rv = call->f->C_GenerateKey(call->session, &mechanism, t.at, t.count, &call->key);
+    if (rv != CKR_OK)
+        return rv;
+    rv = wrap_op(call, NULL, ctx);
+    object_destroy(call, call->key);
+    return rv;
+}
+
+enum err hsm_kek_check(struct hsm *hsm, const struct hsm_kek *kek, struct err_detail *detail)
+{
+    AUTO(buf_done) struct buf wrapped = {0};
+    AUTO(secret_freep) struct secret *plain = NULL;
+    struct release release = {.kek = kek, .key = kek->key};
+    TRY(random_bytes(release.iv, sizeof release.iv));
+    TRY(buf_reserve(&wrapped, WRAPPED_MAX));
+    release.out = wrapped.data;
+    TRY(hsm_run(hsm, NULL, sample_op, &release, "C_WrapKey", detail));
+    if (release.len > WRAPPED_MAX)
+        return err_set(detail, ERR_TOKEN, "the token gave more than there was room for");
+    return open_wrapped(&release, &plain, detail);
 }
 
 enum err hsm_managed_release(struct hsm *hsm, const struct hsm_kek *kek,

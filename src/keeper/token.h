@@ -27,6 +27,10 @@ struct keeper_token_objects {
 MUST_CHECK enum err keeper_token_objects(struct keeper_token_hsm *token,
                                          const struct keeper_token_objects *config,
                                          struct err_detail *detail);
+/* Whether that KEK opens what the token wraps with its own; ERR_OK where none is set. Errors as
+ * hsm_kek_check. */
+MUST_CHECK enum err keeper_token_kek_check(struct keeper_token_hsm *token,
+                                           struct err_detail *detail);
 void keeper_token_free(struct keeper_token_hsm *token); /* NULL is allowed */
 void keeper_token_freep(struct keeper_token_hsm **token);
 struct keeper_token keeper_token_of(struct keeper_token_hsm *token);

@@ -79,6 +79,12 @@ enum err token_object_release(void *ctx, const struct keeper_token_object *objec
     return hsm_managed_release(token->hsm, &kek, &from, ret_material, detail);
 }
 
+enum err keeper_token_kek_check(struct keeper_token_hsm *token, struct err_detail *detail)
+{
+    struct hsm_kek kek = kek_of(token);
+    return kek.key.len == 0 ? ERR_OK : hsm_kek_check(token->hsm, &kek, detail);
+}
+
 enum err token_object_use(void *ctx, const struct keeper_token_object *object,
                           const struct crypto_input *input, struct crypto_output *output,
                           struct err_detail *detail)

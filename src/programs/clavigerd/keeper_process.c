@@ -35,7 +35,14 @@ static enum err set_up_objects(const struct settings *settings, struct keeper_to
         objects.kek_label = settings->kmip.kek_label;
     if (*settings->kmip.kek_file != '\0')
         TRY(file_read_key(settings->kmip.kek_file, KEK_FILE_MAX, &objects.kek, detail));
-    return keeper_token_objects(token, &objects, detail);
+    TRY(keeper_token_objects(token, &objects, detail));
+    /* Only Get of keys in the token needs it: said now, and all else is served. */
+    struct err_detail why = {0};
+    const enum err err = keeper_token_kek_check(token, &why);
+    if (err != ERR_OK)
+        log_failure(LOG_LEVEL_WARN, "[kmip] kek_file: no key will come out of the token", err,
+                    &why);
+    return ERR_OK;
 }
 
 static enum err open_token(const struct keeper_process *config, struct keeper *k,

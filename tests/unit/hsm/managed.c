@@ -125,12 +125,14 @@ static void the_operators_kek_opens_what_the_token_wraps(void **state)
     struct hsm_kek kek = {.key = BYTES(kek_bytes), .label = "no such label"};
     assert_ok(hsm_managed_generate(hsm, &object, NULL, NULL));
     assert_err(hsm_managed_release(hsm, &kek, &object, &got, NULL), ERR_NOT_FOUND);
+    assert_err(hsm_kek_check(hsm, &kek, NULL), ERR_NOT_FOUND);
     if (!is("nss")) { /* put there by the operator's own tool; here by p11tool's way */
         struct hsm_managed carrier = secret_key(ALG_AES, 256);
         assert_ok(hsm_managed_store(hsm, &carrier, kek.key, NULL));
         kek.label = HSM_MANAGED_LABEL;
         enum err err = hsm_managed_release(hsm, &kek, &object, &got, NULL);
         assert_true(err == ERR_CONFLICT); /* two objects have it */
+        assert_err(hsm_kek_check(hsm, &kek, NULL), ERR_CONFLICT);
         assert_ok(hsm_managed_destroy(hsm, &carrier, NULL));
     }
     kek.key = BYTES(other);
