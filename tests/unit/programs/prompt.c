@@ -24,6 +24,10 @@ static void start(void)
     asker = forkpty(&terminal, NULL, NULL, NULL);
     assert_true(asker >= 0);
     if (asker == 0) {
+        /* a job in the background is begun with some of them ignored, which the prompt respects */
+        (void)signal(SIGINT, SIG_DFL);
+        (void)signal(SIGQUIT, SIG_DFL);
+        (void)signal(SIGHUP, SIG_DFL);
         struct secret *secret = NULL;
         struct err_detail detail = {0};
         enum err err = prompt_secret("PIN", 32, &secret, &detail);
