@@ -146,11 +146,11 @@ enum err logins_check(struct logins *logins, struct store *store, const char *na
 static enum err device_mac(const struct logins *logins, const char *name, const char *nonce,
                            char ret_mac[2 * HASH_SHA256_SIZE + 1])
 {
-    uint8_t hash[HASH_SHA256_SIZE];
-    const struct bytes parts[] = {BYTES(logins->key), bytes_str("claviger device 1"),
-                                  bytes_str(nonce), bytes_str(name)};
-    TRY(hash_sha256(parts, ARRAY_LEN(parts), hash));
-    hex_encode(BYTES(hash), ret_mac);
+    uint8_t mac[HASH_SHA256_SIZE];
+    const struct bytes parts[] = {bytes_str("claviger device 1"), bytes_str(nonce),
+                                  bytes_str(name)};
+    TRY(hash_hmac_sha256(BYTES(logins->key), parts, ARRAY_LEN(parts), mac));
+    hex_encode(BYTES(mac), ret_mac);
     return ERR_OK;
 }
 

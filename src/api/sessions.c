@@ -60,11 +60,10 @@ static enum err hash_token(const char *token, uint8_t ret_hash[HASH_SHA256_SIZE]
 static enum err make_csrf(const struct sessions *sessions, const char *token,
                           char ret_csrf[SESSION_TOKEN_LEN + 1])
 {
-    uint8_t hash[HASH_SHA256_SIZE];
-    const struct bytes parts[] = {BYTES(sessions->key), bytes_str("claviger csrf 1"),
-                                  bytes_str(token)};
-    TRY(hash_sha256(parts, ARRAY_LEN(parts), hash));
-    hex_encode(BYTES(hash), ret_csrf);
+    uint8_t mac[HASH_SHA256_SIZE];
+    const struct bytes parts[] = {bytes_str("claviger csrf 1"), bytes_str(token)};
+    TRY(hash_hmac_sha256(BYTES(sessions->key), parts, ARRAY_LEN(parts), mac));
+    hex_encode(BYTES(mac), ret_csrf);
     return ERR_OK;
 }
 

@@ -22,6 +22,9 @@ MUST_CHECK enum err hash_parts(struct hash *hash, const struct bytes *parts, siz
 /* One-shot, any thread; takes memory each time. */
 MUST_CHECK enum err hash_sha256(const struct bytes *parts, size_t count,
                                 uint8_t ret_digest[HASH_SHA256_SIZE]);
+/* HMAC with SHA-256 (RFC 2104) of the parts one after the other. ERR_KEY_FORM for an empty key. */
+MUST_CHECK enum err hash_hmac_sha256(struct bytes key, const struct bytes *parts, size_t count,
+                                     uint8_t ret_mac[HASH_SHA256_SIZE]);
 /* For the key identifiers of RFC 5280, 4.2.1.2 only: SHA-1 resists no collisions. */
 MUST_CHECK enum err hash_sha1(const struct bytes *parts, size_t count,
                               uint8_t ret_digest[HASH_SHA1_SIZE]);

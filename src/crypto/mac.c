@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "crypto/hash.h"
 #include "crypto/hmac.h"
 #include "crypto/padding.h"
 #include "crypto/use_family.h"
@@ -75,6 +76,17 @@ enum err hmac_parts(uint32_t hash, struct bytes key, const struct bytes *parts, 
     return EVP_MAC_final(ctx, ret_mac, ret_len, HASH_ALG_MAX) == 1
                ? ERR_OK
                : evp_fail(NULL, ERR_CRYPTO, "HMAC");
+}
+
+enum err hash_hmac_sha256(struct bytes key, const struct bytes *parts, size_t count,
+                          uint8_t ret_mac[HASH_SHA256_SIZE])
+{
+    uint8_t mac[HASH_ALG_MAX];
+    size_t len = 0;
+    TRY(hmac_parts(HASH_SHA_256, key, parts, count, mac, &len));
+    memcpy(ret_mac, mac, HASH_SHA256_SIZE);
+    explicit_bzero(mac, sizeof mac);
+    return ERR_OK;
 }
 
 static bool is_block_alg(uint32_t alg)

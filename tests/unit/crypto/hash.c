@@ -51,5 +51,16 @@ static void random_differs(void **state)
     assert_err(random_secret(SECRET_MAX + 1, &secret), ERR_LIMIT);
 }
 
-TEST_MAIN(cmocka_unit_test(sha256_vectors), cmocka_unit_test(context_is_reusable),
-          cmocka_unit_test(random_differs))
+static void an_hmac_is_that_of_the_rfc(void **state)
+{
+    (void)state;
+    /* RFC 4231, test case 2 */
+    uint8_t mac[HASH_SHA256_SIZE];
+    const struct bytes parts[] = {bytes_str("what do ya want "), bytes_str("for nothing?")};
+    assert_ok(hash_hmac_sha256(bytes_str("Jefe"), parts, ARRAY_LEN(parts), mac));
+    assert_hex(mac, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    assert_err(hash_hmac_sha256(bytes_of(NULL, 0), parts, ARRAY_LEN(parts), mac), ERR_KEY_FORM);
+}
+
+TEST_MAIN(cmocka_unit_test(sha256_vectors), cmocka_unit_test(an_hmac_is_that_of_the_rfc),
+          cmocka_unit_test(context_is_reusable), cmocka_unit_test(random_differs))
