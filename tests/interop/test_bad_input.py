@@ -333,7 +333,7 @@ def test_configuration(folder, daemons, extra, names):
 
 def test_address_that_is_none(folder):
     path = folder / "address.conf"
-    path.write_text("[daemon]\nsocket = address.sock\n[kmip]\nlisten = 127.0.0.1:x\n")
+    path.write_text("[daemon]\nsocket = address.sock\n[metrics]\nlisten =\n[https]\nlisten =\n[kmip]\nlisten = 127.0.0.1:x\n")
     for command in ("check-config", "run"):
         answer = run([program("clavigerd"), command, "--config", path], status=USAGE)
         assert "[kmip] listen" in answer.out + answer.err and "127.0.0.1:x" in answer.out + answer.err, answer
