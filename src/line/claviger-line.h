@@ -45,7 +45,7 @@ struct cline_server_config {
     uint16_t port;       /* 0: 8085 */
     uint16_t plain;      /* 1: HTTP without TLS */
     unsigned timeout_ms; /* without a byte of progress; 0: 30,000 */
-    const char *profile; /* folder with client.pem, client.key, ca.pem; for TLS */
+    const char *profile; /* folder with cert.pem, key.pem, ca.pem; for TLS */
     const char *cache;   /* folder for files; required */
     const char *path_trans_from, *path_trans_to; /* of files in a shared folder; or NULL */
 };

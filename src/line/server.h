@@ -115,7 +115,7 @@ struct line_http_config {
     const char *host; /* name or address; IPv6 without brackets */
     uint16_t port;
     bool plain;                      /* --disable-ssl */
-    const char *profile;             /* folder with client.pem, client.key, ca.pem; not for plain */
+    const char *profile;             /* folder with cert.pem, key.pem, ca.pem; not for plain */
     const char *cache;               /* folder of the user, made with mode 0700 where it lacks */
     const char *path_from, *path_to; /* of shared files: this in front becomes that; or NULL */
     unsigned timeout_ms;             /* 0: 30,000 without a byte of progress */

@@ -355,7 +355,8 @@ static const struct line_server_ops http_ops = {
     .end = http_end,
 };
 
-/* The first of two names that is there: client.pem is what `claviger client create` writes. */
+/* The first of two names that is there; `claviger client create` writes the first one for a
+ * station. */
 static enum err profile_file(const char *profile, const char *name, const char *other,
                              char **ret_path, struct line_fault *fault)
 {
@@ -419,8 +420,8 @@ enum err line_http_server_new(const struct line_http_config *config,
     TRY(copy(config->path_from, &http->path_from, fault));
     TRY(copy(config->path_to, &http->path_to, fault));
     if (!config->plain) {
-        TRY(profile_file(config->profile, "client.pem", "cert.pem", &http->cert, fault));
-        TRY(profile_file(config->profile, "client.key", "key.pem", &http->key, fault));
+        TRY(profile_file(config->profile, "cert.pem", "client.pem", &http->cert, fault));
+        TRY(profile_file(config->profile, "key.pem", "client.key", &http->key, fault));
         TRY(profile_file(config->profile, "ca.pem", "ca.pem", &http->ca, fault));
     }
     TRY(connect_to(http, config, fault));

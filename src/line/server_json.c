@@ -208,6 +208,11 @@ enum err line_refusal(struct line_fault *fault, const char *where,
     const char *text = json_string_value(json_object_get(from, "text"));
     const char *detail = json_string_value(json_object_get(from, "detail"));
     bool more = detail != NULL && *detail != '\0';
+    if (answer->status == 401)
+        return line_fail(fault, LINE_SERVER_ERROR,
+                         "%s: it does not admit this station's certificate: disabled, replaced, or "
+                         "not of a station (HTTP 401)",
+                         where);
     return line_fail(fault, LINE_SERVER_ERROR, "%s: %s%s%s (HTTP %d)", where,
                      text != NULL ? text : err_text(answer->err), more ? ": " : "",
                      more ? detail : "", answer->status);

@@ -168,6 +168,9 @@ static enum err explain(const struct net_client *client, CURLcode code, struct e
     case CURLE_PARTIAL_FILE:
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
+        /* TLS 1.3: what is wrong with our certificate is told after the handshake. */
+        if (strstr(why, "SSL") != NULL && strstr(why, " alert ") != NULL)
+            return err_set(detail, ERR_TLS, "%s: %s", where, why);
         return err_set(detail, ERR_CLOSED, "clavigerd at %s closed the connection", where);
     default: return err_set(detail, ERR_IO, "%s: %s", where, why);
     }

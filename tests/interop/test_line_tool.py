@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from circle_harness import CONFIG, Circle, Nodes, Station
-from harness import BUILD, NETWORK, SOURCE, program, run
+from harness import BUILD, NETWORK, SOURCE, openssl, program, run
 
 TOOL = """
 import json, logging, sys, time
@@ -109,3 +109,26 @@ def test_stages_with_a_gateway(circle, tmp_path):
         circle.gateway.terminate()
         circle.gateway.wait(10)
         circle.gateway = None
+
+
+def test_stations_that_are_not_let_in(circle, tmp_path):
+    """Each is told what is wrong with its certificate."""
+    station = Station(circle, "line-out")
+    nodes = Nodes(tmp_path / "nodes", 0x00C00200).start()
+    cert, key = station.folder / "cert.pem", station.folder / "key.pem"
+    try:
+        circle.factory.cli("client", "disable", "line-out")
+        said = station.provision(nodes, status=101)
+        assert "does not admit this station's certificate" in said.out
+        circle.factory.cli("client", "enable", "line-out")
+        own = cert.read_bytes(), key.read_bytes()
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "1", "-subj", "/CN=line-out")
+        said = station.provision(nodes, status=100)
+        assert "alert unknown ca" in said.out
+        cert.write_text("no certificate")
+        assert "cert.pem" in station.provision(nodes, status=100).out
+        cert.write_bytes(own[0])
+        key.write_bytes(own[1])
+        station.provision(nodes)
+    finally:
+        nodes.stop()

@@ -252,6 +252,33 @@ def test_return_code_100(line):
     assert line.provision(device.pty, code=0)
 
 
+def test_a_disk_that_is_full(line):
+    """No signal ends a run in its middle, and what can't be written is said."""
+    device = line.device(count=2)
+
+    def small():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
+
+    args = [str(a) for a in line.args(device.ptys[0], "--verbosity=0")]
+    done = subprocess.run(args, capture_output=True, text=True, timeout=120, preexec_fn=small)
+    assert done.returncode == 108, done
+    assert "File too large" in done.stdout
+    log = [a if a != str(line.log) else "/dev/full" for a in args]
+    done = subprocess.run(log, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done
+    assert done.stderr.count("the log can't be written, lines are missing: /dev/full: No space left on device") == 1
+    assert line.server.devices[NODE]["state"] == "provisioned"
+
+
+def test_nobody_reads_what_is_printed(line):
+    device = line.device()
+    client = subprocess.Popen([str(a) for a in line.args(device.pty)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    client.stdout.close()
+    client.stderr.close()
+    assert client.wait(120) == 0
+    assert line.server.devices[NODE]["state"] == "provisioned"
+
+
 def test_two_clients_for_one_device(line):
     device = line.device("--delay", "40")
     first = subprocess.Popen([str(a) for a in line.args(device.pty)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -16,6 +16,15 @@ static void on_signal(int number)
     (void)!write(STDERR_FILENO, text, sizeof text - 1);
 }
 
+/* Writes that fail say so; neither a full disk, a file that may not grow nor a reader that went
+ * away ends a run in the middle. */
+static void ignore_write_signals(void)
+{
+    const struct sigaction action = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGPIPE, &action, NULL);
+    (void)sigaction(SIGXFSZ, &action, NULL);
+}
+
 static void on_usage(void)
 {
     print_code(stderr, LINE_ARGUMENTS, "");
@@ -38,6 +47,7 @@ int main(int argc, char **argv)
     /* Keys pass through this process: no core dump, no debugger of the same user. */
     (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     (void)prctl(PR_SET_DUMPABLE, 0);
+    ignore_write_signals();
     options_usage_hook = on_usage;
     spell(&program_row, argc, argv);
     options_parse(&program_row, argc, argv, &options);

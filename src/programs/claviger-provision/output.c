@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -21,7 +22,8 @@ struct line {
 struct output {
     const struct settings *settings;
     pthread_mutex_t lock;
-    int log; /* -1: none */
+    int log;         /* -1: none */
+    bool log_failed; /* it was said */
     bool terminal;
     unsigned drawn; /* lines of progress that are on the terminal */
     uint64_t drawn_ns;
@@ -141,8 +143,16 @@ static void write_log(struct output *output, const char *port, enum log_level le
         len = (int)sizeof line - 1;
         line[len - 1] = '\n';
     }
-    if (len > 0)
-        (void)!write(output->log, line, (size_t)len); /* a full disk does not stop the line */
+    if (len <= 0)
+        return;
+    ssize_t written = write(output->log, line, (size_t)len);
+    if (written == len || output->log_failed)
+        return;
+    /* It does not stop the line: what counts is at the server. */
+    output->log_failed = true;
+    (void)fprintf(stderr,
+                  "claviger-provision: the log can't be written, lines are missing: %s: %s\n",
+                  output->settings->logfile, written < 0 ? strerror(errno) : "no room");
 }
 
 static enum log_level shown(const struct settings *settings)
