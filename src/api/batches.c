@@ -150,6 +150,15 @@ static json_t *import_json(const struct fleet_import_result *result)
     return json;
 }
 
+/* What only an import of device_keys.xml has. */
+static void add_devices(json_t *json, const struct fleet_import_result *result)
+{
+    (void)json_object_set_new(json, "devices", json_integer((json_int_t)result->lines));
+    (void)json_object_set_new(json, "signed_by",
+                              result->signed_by[0] != '\0' ? json_string(result->signed_by)
+                                                           : json_null());
+}
+
 /* The uploads of an import: held while the job works, gone when it ends, whatever came of it. */
 struct uploads {
     char path[3][SPOOL_PATH_MAX];
@@ -217,7 +226,7 @@ static enum err run_import(struct job *job, const struct fleet_call *call, const
     if (result.lines != 0 || err == ERR_OK)
         *ret_result = import_json(&result);
     if (*ret_result != NULL && json_is_true(json_object_get(spec, "devices")))
-        (void)json_object_set_new(*ret_result, "devices", json_integer((json_int_t)result.lines));
+        add_devices(*ret_result, &result);
     return err;
 }
 
@@ -281,11 +290,11 @@ static enum err import_devices(struct api_call *call, json_t **ret_answer,
     bool flag = false;
     TRY(api_text(call, "file", &file, detail));
     TRY(api_number(call, "upload", INT64_MAX, &id, detail));
+    TRY(api_number_optional(call, "upload_signature", INT64_MAX, &id, detail));
     TRY(check_flags(call, detail));
     TRY(api_flag(call, "skip_refused", &flag, detail));
     TRY(check_network(call, detail));
-    /* the other uploads of an import are none of this one's */
-    (void)json_object_del(call->body, "upload_signature");
+    /* a manifest is none of this one's */
     (void)json_object_del(call->body, "upload_manifest");
     (void)json_object_set_new(call->body, "network",
                               json_string(net_http_param(call->http, "name")));

@@ -53,6 +53,9 @@
           API_BODY_MAX)                                                                            \
     ROUTE(POST, "/v1/networks/{name}/batches/import-devices", import_devices, KEY_IMPORT,          \
           API_JSON, API_BODY_MAX)                                                                  \
+    ROUTE(GET, "/v1/signers", list_signers, NETWORK_READ, API_JSON, 0)                             \
+    ROUTE(POST, "/v1/signers", add_signer, NETWORK_MANAGE, API_JSON, API_BODY_MAX)                 \
+    ROUTE(DELETE, "/v1/signers/{name}", remove_signer, NETWORK_MANAGE, API_JSON, 0)                \
     ROUTE(POST, "/v1/networks/{name}/keyring/export", export_keyring, KEYRING_EXPORT, API_JSON,    \
           API_BODY_MAX)                                                                            \
     ROUTE(POST, "/v1/networks/{name}/keyring/import", import_keyring, KEY_IMPORT, API_JSON,        \

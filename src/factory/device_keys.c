@@ -9,33 +9,37 @@
 #include "base/file.h"
 #include "base/hex.h"
 
-#define PIECE     ((size_t)256 * 1024)
-#define NAMESPACE "urn:claviger:device-keys:1"
+#define PIECE ((size_t)256 * 1024)
 
 static enum err flush(struct device_keys *keys, struct err_detail *detail)
 {
     TRY(file_write_all(keys->fd, buf_view(&keys->text), detail));
+    TRY(keeper_sign_devices_update(keys->keeper, keys->session, buf_view(&keys->text), detail));
     keys->bytes += keys->text.len;
     keys->text.len = 0;
     return ERR_OK;
 }
 
-enum err device_keys_open(struct device_keys *keys, const char *path, uint64_t export, int64_t made,
-                          struct err_detail *detail)
+enum err device_keys_open(struct device_keys *keys, const struct fleet_call *call, const char *path,
+                          uint64_t export, int64_t made, struct err_detail *detail)
 {
-    char when[32];
+    char when[32], what[32];
+    (void)snprintf(what, sizeof what, "export %" PRIu64, export);
+    keys->keeper = call->keeper;
+    TRY(keeper_sign_devices_begin(keys->keeper, call->actor.name, what, &keys->session, detail));
+    keys->signing = true;
     keys->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (keys->fd < 0)
         return err_errno(detail, "%s", path);
     clock_format(made, when);
-    return buf_printf(&keys->text,
-                      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<deviceKeys xmlns=\"" NAMESPACE
-                      "\" export=\"%" PRIu64 "\" created=\"%s\">\n",
+    return buf_printf(&keys->text, KEEPER_DEVICES_FORM "export=\"%" PRIu64 "\" created=\"%s\">\n",
                       export, when);
 }
 
 void device_keys_done(struct device_keys *keys)
 {
+    if (keys->signing)
+        (void)(keeper_session_drop(keys->keeper, keys->session, NULL) == ERR_OK);
     file_closep(&keys->fd);
     buf_done(&keys->text);
 }
@@ -175,9 +179,31 @@ enum err device_keys_add(struct device_keys *keys, struct store_conn *conn, stru
     return keys->text.len >= PIECE ? flush(keys, detail) : ERR_OK;
 }
 
-enum err device_keys_end(struct device_keys *keys, struct err_detail *detail)
+/* Beside the file, which is undone with it. */
+static enum err sign(struct device_keys *keys, const char *path, struct err_detail *detail)
+{
+    char beside[FACTORY_PATH_MAX];
+    AUTO(buf_done) struct buf signature = {0};
+    if (snprintf(beside, sizeof beside, "%s.sig", path) >= (int)sizeof beside)
+        return err_set(detail, ERR_LIMIT, "path of the signature is too long");
+    keys->signing = false; /* whatever comes of it */
+    TRY(keeper_sign_devices_end(keys->keeper, keys->session, &signature, detail));
+    return file_write(beside, buf_view(&signature), 0600, detail);
+}
+
+enum err device_keys_end(struct device_keys *keys, const char *path, struct err_detail *detail)
 {
     TRY(add_text(keys, "</deviceKeys>\n"));
     TRY(flush(keys, detail));
-    return fsync(keys->fd) == 0 ? ERR_OK : err_errno(detail, "device keys");
+    if (fsync(keys->fd) != 0)
+        return err_errno(detail, "device keys");
+    return sign(keys, path, detail);
+}
+
+void device_keys_undo(const char *path)
+{
+    char beside[FACTORY_PATH_MAX];
+    (void)unlink(path);
+    if (snprintf(beside, sizeof beside, "%s.sig", path) < (int)sizeof beside)
+        (void)unlink(beside);
 }

@@ -280,7 +280,7 @@ static enum err write_range(struct export *export, const char *sql, struct facto
     }
 }
 
-static enum err write_selection(struct export *export, struct err_detail *detail)
+static enum err write_selection(struct export *export, const char *path, struct err_detail *detail)
 {
     AUTO(buf_done) struct buf sql = {0};
     TRY(buf_printf(&sql, "SELECT d.node_id, d.keying, d.exported, " KEYING
@@ -292,23 +292,24 @@ static enum err write_selection(struct export *export, struct err_detail *detail
         TRY(write_range(export, (const char *)sql.data, export->selection.nodes[i], detail));
     if (export->devices == 0)
         return err_set(detail, ERR_NOT_FOUND, "no provisioned device is in this selection");
-    return device_keys_end(&export->keys, detail);
+    return device_keys_end(&export->keys, path, detail);
 }
 
 static enum err export_new(struct export *export, const char *path, struct err_detail *detail)
 {
     export->made = clock_now_s();
     TRY(store_run(export->factory->store, insert_fn, export, detail));
-    enum err err = device_keys_open(&export->keys, path, export->id, export->made, detail);
+    enum err err =
+        device_keys_open(&export->keys, export->call, path, export->id, export->made, detail);
     bool made = err == ERR_OK;
     if (err == ERR_OK)
-        err = write_selection(export, detail);
+        err = write_selection(export, path, detail);
     if (err == ERR_OK)
         err = store_run(export->factory->store, finish_fn, export, detail);
     if (err == ERR_OK)
         return ERR_OK;
     if (made)
-        (void)unlink(path);
+        device_keys_undo(path);
     /* where this fails the next start does it */
     (void)(undo(export->factory, export->id, NULL) == ERR_OK);
     return err;
@@ -378,7 +379,7 @@ static enum err repeat_chunk(struct export *export, uint64_t from, struct err_de
     return write_chunk(export, read.conn, stmt, detail);
 }
 
-static enum err repeat(struct export *export, struct err_detail *detail)
+static enum err repeat(struct export *export, const char *path, struct err_detail *detail)
 {
     for (uint64_t from = 0;;) {
         TRY(tell(export));
@@ -386,7 +387,7 @@ static enum err repeat(struct export *export, struct err_detail *detail)
         export->devices += export->marks_len;
         uint64_t last = export->marks_len > 0 ? export->marks[export->marks_len - 1].node_id : 0;
         if (export->marks_len < CHUNK || last == UINT64_MAX)
-            return device_keys_end(&export->keys, detail);
+            return device_keys_end(&export->keys, path, detail);
         from = last + 1;
     }
 }
@@ -398,10 +399,10 @@ enum err factory_export_repeat(struct factory *factory, const struct fleet_call 
     AUTO(export_done) struct export export = {.factory = factory, .call = call, .id = id};
     TRY(begin(&export));
     TRY(find(&export, detail));
-    TRY(device_keys_open(&export.keys, path, id, export.made, detail));
-    enum err err = repeat(&export, detail);
+    TRY(device_keys_open(&export.keys, call, path, id, export.made, detail));
+    enum err err = repeat(&export, path, detail);
     if (err != ERR_OK) {
-        (void)unlink(path);
+        device_keys_undo(path);
         return err;
     }
     *ret_result = (struct factory_export_result){id, export.devices, export.keys.bytes};

@@ -29,7 +29,8 @@ struct factory_export_result {
     uint64_t devices;
     uint64_t bytes;
 };
-/* Provisioned devices of the selection into a file at `path`, which must not be there. Flat memory.
+/* Provisioned devices of the selection into a file at `path`, which must not be there, with the
+ * signature by the server's key at `path`.sig. Flat memory.
  * ERR_NOT_FOUND where there is no such device; ERR_CANCELLED. On failure no file is left, and
  * nothing is recorded. One at a time: others wait. */
 MUST_CHECK enum err factory_export(struct factory *factory, const struct fleet_call *call,

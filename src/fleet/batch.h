@@ -70,7 +70,8 @@ typedef void fleet_line_fn(void *ctx, const struct fleet_line *line, unsigned id
 struct fleet_import {
     const char *network;
     const char *path;     /* .csv.rsa, in the spool directory */
-    const char *sig_path; /* .sig and .manifest; both NULL for a keyring */
+    const char *sig_path; /* .sig and .manifest; both NULL for a keyring; of device_keys.xml
+                             .sig only, which may be NULL */
     const char *manifest_path;
     const char *source; /* name for the record: "batch7.csv.rsa" */
     bool dry_run;
@@ -87,7 +88,8 @@ struct fleet_import_result {
     bool merged;    /* false for dry runs and refused files */
     uint32_t epoch; /* serial of the operation */
     uint64_t batches;
-    char backup_path[FLEET_PATH_MAX]; /* "" without a backup */
+    char backup_path[FLEET_PATH_MAX];   /* "" without a backup */
+    char signed_by[FLEET_NAME_MAX + 1]; /* device_keys.xml: who was found to have made it, or "" */
 };
 /* In this order: manifest is for this network and its passphrase, MAC over the whole file, decrypt,
  * compare with the manifest, merge in one transaction. `ret_result` is filled on ERR_OK and where

@@ -13,6 +13,7 @@
 #include "crypto/rsa.h"
 #include "fleet/device_xml.h"
 #include "fleet/import_run.h"
+#include "fleet/signer.h"
 
 #define ROWS_MAX KEEPER_DEVICES_MAX
 
@@ -193,7 +194,10 @@ static enum err import_locked(const struct fleet_call *call, const struct fleet_
                         request->source, &im->op, detail));
     im->result.epoch = im->op.serial;
     struct err_detail why = {0};
-    enum err err = read_devices(im, &why);
+    enum err err = fleet_signer_check(call, im->net->id, request->path, request->sig_path,
+                                      request->source, im->result.signed_by, &why);
+    if (err == ERR_OK)
+        err = read_devices(im, &why);
     if (err == ERR_OK) {
         err = import_merge(im, &why);
         im->result.count[FLEET_REFUSED] += im->malformed;

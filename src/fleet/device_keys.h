@@ -8,9 +8,10 @@
  * given twice, or what a batch is refused for; without `skip_refused` it refuses all
  * (ERR_REFUSED). What is no such file is ERR_SYNTAX.
  *
- * Of `request` the file's signature and manifest are not used: there are none. `path` may be any
- * file of the spool directory; `lines` of the result are devices, those of a report lines of the
- * XML. */
+ * Where the network believes certain factories (fleet/signer.h), the signature has to be of one of
+ * them, or nothing is read (ERR_SIGNATURE). `path` and `sig_path` of `request` may be any files of
+ * the spool directory; `sig_path` may be NULL, a manifest there is none; `lines` of the result are
+ * devices, those of a report lines of the XML. */
 MUST_CHECK enum err fleet_device_import(const struct fleet_call *call,
                                         const struct fleet_import *request,
                                         struct err_detail *detail,

@@ -124,11 +124,16 @@ static enum err backup(struct import *im, struct err_detail *detail)
 
 static void summarise(struct import *im)
 {
-    snprintf(im->op.summary, sizeof(im->op.summary),
+    char *to = im->op.summary;
+    const size_t room = sizeof(im->op.summary);
+    snprintf(to, room,
              "%s: %" PRIu64 " new, %" PRIu64 " unchanged, %" PRIu64 " reprovisioned, %" PRIu64
              " refused",
              im->net->name, im->merge.count[FLEET_NEW], im->merge.count[FLEET_UNCHANGED],
              im->merge.count[FLEET_REPROVISIONED], im->merge.count[FLEET_REFUSED]);
+    const size_t len = strlen(to);
+    if (im->result.signed_by[0] != '\0')
+        snprintf(to + len, room - len, ", signed by %s", im->result.signed_by);
 }
 
 static enum err merge_file(struct store_conn *conn, void *ctx, struct err_detail *detail)

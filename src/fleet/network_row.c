@@ -194,6 +194,7 @@ enum err net_delete(struct store_conn *conn, uint32_t network, struct err_detail
         "DELETE FROM node_history WHERE network = ?",
         "DELETE FROM batch WHERE network = ?",
         "DELETE FROM peer_network WHERE network = ?",
+        "DELETE FROM device_signer WHERE network = ?",
         "DELETE FROM network_key WHERE network = ?",
         "DELETE FROM network_passphrase WHERE network = ?",
         "DELETE FROM network WHERE id = ?",

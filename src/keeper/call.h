@@ -141,6 +141,7 @@ core_verb_fn verb_status, verb_domain_create, verb_domain_rotate, verb_domain_lo
     verb_object_release, verb_object_use, verb_object_digest, verb_object_reflag,
     verb_object_reseal, verb_object_destroy, verb_object_derive, verb_object_wrap,
     verb_object_unwrap, verb_object_split, verb_object_join, verb_stream_begin, verb_stream_update,
-    verb_stream_end, verb_stream_drop, verb_random, verb_random_seed, verb_line_keys, verb_devices;
+    verb_stream_end, verb_stream_drop, verb_random, verb_random_seed, verb_line_keys, verb_devices,
+    verb_sign_devices_begin, verb_sign_devices_update, verb_sign_devices_end;
 /* A head signature of the keeper's own accord. */
 void core_sign_head(struct core *core);

@@ -43,6 +43,49 @@ enum err keeper_export_line(struct keeper_client *client, const char *actor,
     return ERR_OK;
 }
 
+enum err keeper_sign_devices_begin(struct keeper_client *client, const char *actor,
+                                   const char *what, uint32_t *ret_session,
+                                   struct err_detail *detail)
+{
+    AUTO(client_call_done) struct client_call call = {0};
+    client_call_begin(&call, client, KEEPER_SIGN_DEVICES_BEGIN);
+    client_call_actor(&call, actor);
+    writer_bytes16(&call.out, bytes_str(what));
+    TRY(client_call_run(&call, detail));
+    uint32_t session = reader_u32(&call.in);
+    TRY(client_call_end(&call));
+    *ret_session = session;
+    return ERR_OK;
+}
+
+enum err keeper_sign_devices_update(struct keeper_client *client, uint32_t session,
+                                    struct bytes part, struct err_detail *detail)
+{
+    while (part.len != 0) {
+        size_t len = part.len < KEEPER_MAC_CHUNK_MAX ? part.len : KEEPER_MAC_CHUNK_MAX;
+        AUTO(client_call_done) struct client_call call = {0};
+        client_call_begin(&call, client, KEEPER_SIGN_DEVICES_UPDATE);
+        writer_u32(&call.out, session);
+        writer_bytes16(&call.out, bytes_of(part.data, len));
+        TRY(client_call_run_empty(&call, detail));
+        part = bytes_of(part.data + len, part.len - len);
+    }
+    return ERR_OK;
+}
+
+enum err keeper_sign_devices_end(struct keeper_client *client, uint32_t session,
+                                 struct buf *signature, struct err_detail *detail)
+{
+    AUTO(client_call_done) struct client_call call = {0};
+    client_call_begin(&call, client, KEEPER_SIGN_DEVICES_END);
+    writer_u32(&call.out, session);
+    TRY(client_call_run(&call, detail));
+    struct bytes made = reader_bytes16(&call.in);
+    TRY(reader_status(&call.in));
+    TRY(buf_append(signature, made));
+    return client_call_end(&call);
+}
+
 size_t keeper_devices_max(size_t size)
 {
     const size_t head = KEEPER_HEAD_SIZE + 1 + KEEPER_ACTOR_MAX + 4 + 4 + 2;

@@ -30,6 +30,21 @@ MUST_CHECK enum err keeper_export_line(struct keeper_client *client, const char 
                                        uint8_t ret_gateway_kcv[KEEPER_KCV],
                                        uint8_t ret_cdld_kcv[KEEPER_KCV], struct err_detail *detail);
 
+/* The signature of device_keys.xml by the server's key (RSASSA-PKCS1-v1_5 with SHA-256), while it
+ * is written: begin, update*, end; a session as in keeper/client_files.h. What does not begin with
+ * KEEPER_DEVICES_FORM is not signed (ERR_DENIED). `what` is for the record: "export 7". */
+#define KEEPER_DEVICES_FORM                                                                        \
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<deviceKeys "                                     \
+    "xmlns=\"urn:claviger:device-keys:1\" "
+MUST_CHECK enum err keeper_sign_devices_begin(struct keeper_client *client, const char *actor,
+                                              const char *what, uint32_t *ret_session,
+                                              struct err_detail *detail);
+MUST_CHECK enum err keeper_sign_devices_update(struct keeper_client *client, uint32_t session,
+                                               struct bytes part, struct err_detail *detail);
+/* Appends to `signature`. */
+MUST_CHECK enum err keeper_sign_devices_end(struct keeper_client *client, uint32_t session,
+                                            struct buf *signature, struct err_detail *detail);
+
 /* A device's key as the factory has it. */
 struct keeper_device {
     uint64_t id;               /* of the node, not 0 */

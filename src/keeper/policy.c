@@ -18,6 +18,7 @@ static const unsigned tables[KEEPER_PURPOSES] = {
     [KEEPER_KMIP_USE] = TABLE(KEEPER_OBJECT),
     [KEEPER_KMIP_CREATE] = TABLE(KEEPER_OBJECT),
     [KEEPER_EXPORT_LINE] = TABLE(KEEPER_GATEWAY) | TABLE(KEEPER_CDLD),
+    [KEEPER_SIGN_DEVICES] = TABLE(0),
 };
 
 struct keeper_policy keeper_policy_default(void)
@@ -34,6 +35,7 @@ struct keeper_policy keeper_policy_default(void)
                                       [KEEPER_KMIP_USE] = {500000, 1000000},
                                       [KEEPER_KMIP_CREATE] = {100000, 1000000},
                                       [KEEPER_EXPORT_LINE] = {1000, 2000},
+                                      [KEEPER_SIGN_DEVICES] = {10, 1000},
                                   }};
 }
 

@@ -27,7 +27,8 @@ struct keeper_policy {
  * | kmip-release   | 200,000 | 1,000,000 | Get, Export; wrapped too
  * | kmip-use       | 500,000 | 1,000,000 | operations, pieces of a stream each
  * | kmip-create    | 100,000 | 1,000,000 | made, registered, derived
- * | export-line    | 1,000   | 2,000   | two keys a run of a station; 0 forbids it */
+ * | export-line    | 1,000   | 2,000   | two keys a run of a station; 0 forbids it
+ * | sign-devices   | 10      | 1,000   | signatures of device_keys.xml */
 struct keeper_policy keeper_policy_default(void);
 
 /* The policy at work. One thread. */

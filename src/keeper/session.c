@@ -18,6 +18,7 @@ void session_end(struct session_table *table, struct session *session)
     cmac_free(session->cmac);
     aead_stream_free(session->stream);
     aead_stream_free(session->check);
+    hash_free(session->hash);
     explicit_bzero(session, sizeof *session);
     table->open--;
 }

@@ -3,12 +3,14 @@
 #include "base/err.h"
 #include "crypto/aead.h"
 #include "crypto/cmac.h"
+#include "crypto/hash.h"
 #include "keeper/keyring_line.h"
 
-/* What an import, export or MAC keeps between its messages. A session belongs to the connection
- * that began it, and is wiped when that closes, when it was idle for too long, or when it fails. */
+/* What an import, export, MAC or signature keeps between its messages. A session belongs to the
+ * connection that began it, and is wiped when that closes, when it was idle for too long, or when
+ * it fails. */
 
-enum session_kind { SESSION_NONE, SESSION_MAC, SESSION_EXPORT, SESSION_IMPORT };
+enum session_kind { SESSION_NONE, SESSION_MAC, SESSION_EXPORT, SESSION_IMPORT, SESSION_SIGN };
 
 struct session {
     enum session_kind kind;
@@ -21,9 +23,13 @@ struct session {
     struct cmac *cmac;
     struct aead_stream *stream;
     struct aead_stream *check; /* import: until the tag was seen to be right */
-    uint32_t checked, taken;   /* pieces, in either pass */
+    uint32_t checked, taken;   /* pieces, in either pass; of a signature: bytes of the form */
     uint32_t keys;             /* that left or came */
     bool head_done;
+    /* signature */
+    struct hash *hash;
+    uint8_t what_len;
+    uint8_t what[KEEPER_NAME_MAX];
     /* import */
     uint8_t head; /* enum keeper_head */
     uint8_t id_width;

@@ -26,6 +26,7 @@ static const char *const purposes[KEEPER_PURPOSES] = {
     [KEEPER_KMIP_USE] = "kmip-use",
     [KEEPER_KMIP_CREATE] = "kmip-create",
     [KEEPER_EXPORT_LINE] = "export-line",
+    [KEEPER_SIGN_DEVICES] = "sign-devices",
 };
 
 size_t keeper_key_size(uint8_t table)

@@ -44,6 +44,7 @@ enum keeper_purpose {
     KEEPER_KMIP_USE,       /* in the keeper for a client: OBJECT */
     KEEPER_KMIP_CREATE,    /* made or registered for a client: OBJECT */
     KEEPER_EXPORT_LINE,    /* CMS to a station of a factory's line: GATEWAY, CDLD of packages */
+    KEEPER_SIGN_DEVICES,   /* signatures of device_keys.xml, by the server's key */
     KEEPER_PURPOSES
 };
 const char *keeper_purpose_name(uint8_t purpose); /* "diameter"...; "unknown" */

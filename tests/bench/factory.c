@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "factory/internal.h"
+#include "unit/keeper/rig.h"
 
 #define CONFIG    UINT64_C(0x12345678abc)
 #define KEY_BYTES 256 /* RSA-2048 */
@@ -184,7 +185,9 @@ static void measure_lists(struct factory *factory, const char *when)
 static void measure_export(struct factory *factory, const char *path)
 {
     struct err_detail detail = {0};
-    const struct fleet_call call = {.actor = vault_actor_daemon()};
+    struct rig rig;
+    rig_begin(&rig, NULL);
+    const struct fleet_call call = {.keeper = rig_client(&rig, 0), .actor = vault_actor_daemon()};
     const struct factory_export_request request = {.batches = "", .nodes = ""};
     const struct factory_export_request counted = {
         .batches = "100-200", .nodes = "", .count_only = true};
@@ -205,6 +208,7 @@ static void measure_export(struct factory *factory, const char *path)
          "repeat");
     print("the same export repeated", seconds() - began, "");
     (void)unlink(path);
+    (void)rig_end(&rig);
 }
 
 int main(int argc, char **argv)

@@ -94,6 +94,7 @@ class Circle:
             self.operator.cli("server", "public-key", "-o", self.packaging / "kms_key.pub.pem")
             run([program("claviger"), "package", "key", "-o", self.packaging / "packager"])
             self.factory.cli("factory", "packager", "add", "acme", self.packaging / "packager.pub.pem")
+            self.introduce()
         manifest = self.packaging / "manifest.toml"
         text = re.sub(r"^version = \d+ ", f"version = {version} ", manifest.read_text(), flags=re.M)
         text = text.replace('type = "UNODE"', 'type = "unode"')
@@ -103,6 +104,12 @@ class Circle:
         self.package.unlink(missing_ok=True)
         run([program("claviger"), "package", "build", manifest, "-o", self.package, "--key", self.packaging / "packager.key"])
         return self
+
+    def introduce(self, *args):
+        """The operator believes this factory, and then no one else."""
+        key = self.folder / "factory.pub.pem"
+        self.factory.cli("server", "public-key", "-o", key)
+        return self.operator.json("batch", "signer", "add", "kite-line", key, *args)
 
     def take_package(self, status=DONE, passphrase=None):
         return self.factory.cli("factory", "import", self.package, "--yes", "--comment", "circle", "--passphrase-file",

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from circle_harness import ALIAS, CONFIG, Circle, Nodes, Station, together
-from harness import BAD_INPUT, DONE, NETWORK, Daemon, alive, flip, lines_of, program, run, wait_for
+from harness import BAD_INPUT, DONE, NETWORK, REFUSED, Daemon, alive, flip, lines_of, program, run, wait_for
 
 NOISE = {"noise": "0.0002", "lose": "0.0001", "double": "0.0001"}
 WRAPPERS = ["none", "simple", "reliable", "rht_v2", "opt_psem"]
@@ -40,8 +40,18 @@ def fleet(circle, tmp_path):
         nodes.stop()
 
 
-def take(circle, path, *args, status=DONE):
-    return circle.operator.json("batch", "import", NETWORK, path, *args, status=status)
+def take(circle, path, *args, status=DONE, signer="kite-line"):
+    got = circle.operator.json("batch", "import", NETWORK, path, *args, status=status)
+    assert got["signed_by"] == signer
+    return got
+
+
+@pytest.fixture
+def unsigned(circle):
+    """The operator believes nobody in particular: what comes is read."""
+    circle.operator.cli("batch", "signer", "remove", "kite-line")
+    yield
+    circle.introduce()
 
 
 def join(circle, nodes, status=DONE):
@@ -52,6 +62,10 @@ def join(circle, nodes, status=DONE):
         circle.gateway.terminate()
         circle.gateway.wait(10)
         circle.gateway = None
+
+
+def signature_of(path):
+    return path.with_name(path.name + ".sig")
 
 
 def ids(nodes):
@@ -94,6 +108,8 @@ def test_every_wrapper_over_noisy_lines(circle, fleet):
     again = circle.folder / "again.xml"
     circle.factory.cli("factory", "export", "-o", again, "--repeat", "1")
     assert again.read_bytes() == path.read_bytes()
+    assert signature_of(again).read_bytes() == signature_of(path).read_bytes()
+    run(["openssl", "dgst", "-sha256", "-verify", circle.folder / "factory.pub.pem", "-signature", signature_of(path), path])
 
 
 def test_what_was_given_is_on_the_record(circle, fleet):
@@ -209,7 +225,59 @@ def test_an_operator_killed_at_the_import(circle, fleet):
     assert join(circle, nodes).out.count("joined") == 4
 
 
-def test_files_that_are_not_taken(circle, fleet, tmp_path):
+def test_files_of_nobody_who_is_known(circle, fleet, tmp_path):
+    """Unsigned, changed, signed by another, for another network: nothing is imported."""
+    station = Station(circle, "line-signed")
+    nodes = fleet(0x00B09000, 2)
+    station.provision(nodes)
+    path = circle.export("signed.xml", "--nodes", "0x00b09000-0x00b0900f")
+    operator, picture = circle.operator, circle.operator.nodes()
+    signers = operator.json("batch", "signer", "list")["signers"]
+    assert [(s["name"], s["network"]) for s in signers] == [("kite-line", None)]
+
+    def refused(file, pattern, hint, *args):
+        said = operator.cli("batch", "import", NETWORK, file, *args, status=BAD_INPUT)
+        assert re.search(pattern, said.err) and hint in said.err, said
+        assert operator.nodes() == picture
+    alone = tmp_path / "alone.xml"
+    alone.write_bytes(path.read_bytes())
+    refused(alone, "alone.xml came without a signature", "--signature")
+    # the entries of two devices exchanged with their check values: nothing but the signature would tell
+    first, second = (f'nodeId="{i}"' for i in ids(nodes))
+    swapped = tmp_path / "swapped.xml"
+    swapped.write_text(path.read_text().replace(first, "@").replace(second, first).replace("@", second))
+    refused(swapped, "the signature is of no factory that is known here", "claviger batch signer list", "--signature", signature_of(path))
+    signature_of(swapped).write_bytes(circle.packaging.joinpath("gw_keys.csv.aes.sig").read_bytes())
+    refused(swapped, "the signature is of no factory", "nothing was imported")
+    flip(signature_of(swapped), 10)
+    refused(swapped, "the signature is of no factory", "nothing was imported")
+    operator.cli("batch", "import", NETWORK, path, "--signature", tmp_path / "none.sig", status=REFUSED)
+    kinds = [r["kind"] for r in operator.records("batch-refused")]
+    assert len(kinds) >= 4
+    # the right one by another name, beside a file that was moved
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(signature_of(path).read_bytes())
+    assert take(circle, alone, "--signature", elsewhere)["new"] == 2
+
+
+def test_without_a_factory_s_key(circle, fleet, unsigned):
+    station = Station(circle, "line-unsigned")
+    station.provision(fleet(0x00B0A000))
+    path = circle.export("unsigned.xml", "--nodes", "0x00b0a000")
+    said = circle.operator.cli("batch", "import", NETWORK, path)
+    assert "nothing proves who made unsigned.xml" in said.err and "claviger batch signer add" in said.err
+    assert "1 new" in said.out
+    # a network that another factory is for keeps it out
+    circle.operator.cli("batch", "signer", "add", "other-line", circle.packaging / "kms_key.pub.pem", "--network", NETWORK)
+    try:
+        said = circle.operator.cli("batch", "import", NETWORK, path, status=BAD_INPUT)
+        assert "the signature is of no factory that is known here" in said.err
+        circle.operator.cli("batch", "signer", "add", "other-line", circle.packaging / "kms_key.pub.pem", status=None)
+    finally:
+        circle.operator.cli("batch", "signer", "remove", "other-line")
+
+
+def test_files_that_are_not_taken(circle, fleet, tmp_path, unsigned):
     station = Station(circle, "line-bad")
     nodes = fleet(0x00B06000, 2)
     station.provision(nodes)
@@ -236,12 +304,12 @@ def test_files_that_are_not_taken(circle, fleet, tmp_path):
     refused("manifest.xml", text, "--manifest is for batch files", "--manifest", path)
     bad = tmp_path / "one.xml"
     bad.write_text(re.sub(r'kcv="(\w)', lambda m: f'kcv="{int(m.group(1), 16) ^ 1:x}', text, count=1))
-    some = take(circle, bad, "--skip-refused")
+    some = take(circle, bad, "--skip-refused", signer=None)
     assert (some["new"], some["refused"], some["merged"]) == (1, 1, True)
     # what it is called says nothing
     odd = tmp_path / "batch7.csv.rsa"
     odd.write_text(text)
-    assert take(circle, odd, "--backup")["new"] == 1
+    assert take(circle, odd, "--backup", signer=None)["new"] == 1
 
 
 def test_packages_that_are_not_taken(circle):

@@ -107,6 +107,42 @@ static enum err upload_all(struct cli *cli, json_t *spec)
     return upload_beside(cli, spec, "upload", NULL, "");
 }
 
+/* A factory's file may come without a signature, where no key of it is registered. */
+static enum err upload_devices(struct cli *cli, json_t *spec)
+{
+    char beside[PATH_MAX];
+    bool named = cli_option(cli, "signature") != NULL;
+    if (snprintf(beside, sizeof beside, "%s.sig", cli_arg(cli, 1)) >= (int)sizeof beside)
+        return err_set(&cli->detail, ERR_LIMIT, "path too long");
+    if (named || access(beside, F_OK) == 0)
+        TRY(upload_beside(cli, spec, "upload_signature", "signature", ".sig"));
+    return upload_beside(cli, spec, "upload", NULL, "");
+}
+
+static void tell_signer(struct cli *cli, const json_t *spec, enum err err, const json_t *result)
+{
+    const char *by = cli_text(result, "signed_by");
+    bool given = json_object_get(spec, "upload_signature") != NULL;
+    if (err == ERR_SIGNATURE) {
+        (void)snprintf(cli->hint, sizeof cli->hint, "%s",
+                       given ? "nothing was imported; claviger batch signer list tells whose files "
+                               "this server takes"
+                             : "nothing was imported; take FILE.sig along, which the factory's "
+                               "export writes beside FILE, or name it with --signature");
+        return;
+    }
+    if (err != ERR_OK || cli->json)
+        return;
+    if (*by != '\0')
+        cli_say(cli, "signed by factory '%s'\n", by);
+    else
+        (void)fprintf(stderr,
+                      "warning: nothing proves who made %s: no factory's key is registered for "
+                      "this network\nhint: claviger batch signer add NAME PEM, with the key that "
+                      "claviger server public-key writes at the factory\n",
+                      base_name(cli_arg(cli, 1)));
+}
+
 /* A factory's device_keys.xml begins with a tag, whatever it is called; a batch file is DER. */
 static enum err is_xml(struct cli *cli, bool *ret_xml)
 {
@@ -137,7 +173,6 @@ enum err command_batch_import(struct cli *cli)
 {
     bool devices = false;
     TRY(is_xml(cli, &devices));
-    TRY(no_option(cli, devices ? "signature" : "skip-refused", devices));
     TRY(no_option(cli, devices ? "manifest" : "skip-refused", devices));
     AUTO(json_freep)
     json_t *spec =
@@ -148,7 +183,7 @@ enum err command_batch_import(struct cli *cli)
     if (spec == NULL)
         return err_set(&cli->detail, ERR_SYNTAX, "%s: not UTF-8 text", cli_arg(cli, 1));
     AUTO(json_freep) json_t *result = NULL;
-    enum err err = devices ? upload_beside(cli, spec, "upload", NULL, "") : upload_all(cli, spec);
+    enum err err = devices ? upload_devices(cli, spec) : upload_all(cli, spec);
     if (err == ERR_OK)
         err = cli_job(cli, json_incref(spec), import_line, &result,
                       devices ? "/v1/networks/%s/batches/import-devices"
@@ -157,5 +192,7 @@ enum err command_batch_import(struct cli *cli)
     if (err != ERR_OK)
         cli_uploads_done(cli, spec);
     import_report(cli, result);
+    if (devices)
+        tell_signer(cli, spec, err, result);
     return err;
 }

@@ -23,6 +23,7 @@
     COMMAND("batch list", command_batch_list)                                                      \
     COMMAND("batch export", command_batch_export)                                                  \
     COMMAND("batch import", command_batch_import)                                                  \
+    COMMAND("batch signer", command_batch_signer)                                                  \
     COMMAND("keyring export", command_keyring_export)                                              \
     COMMAND("keyring import", command_keyring_import)                                              \
     COMMAND("gateway create", command_gateway_create)                                              \

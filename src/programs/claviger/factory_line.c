@@ -1,3 +1,4 @@
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -110,20 +111,32 @@ enum err command_factory_runs(struct cli *cli)
 
 /* ---- exports ---- */
 
+static enum err fetch_both(struct cli *cli, uint64_t download, const char *path)
+{
+    char beside[PATH_MAX];
+    if (snprintf(beside, sizeof beside, "%s.sig", path) >= (int)sizeof beside)
+        return err_set(&cli->detail, ERR_LIMIT, "%s: path too long", path);
+    TRY(cli_download(cli, download, "", path, 0600));
+    return cli_download(cli, download, ".sig", beside, 0600);
+}
+
 static enum err fetch(struct cli *cli, json_t *spec, const char *resource)
 {
     const char *path = cli_option(cli, "output");
     AUTO(json_freep) json_t *result = NULL;
     TRY(cli_job(cli, spec, NULL, &result, "%s", resource));
     uint64_t download = (uint64_t)cli_int(result, "download");
-    enum err err = cli_download(cli, download, "", path != NULL ? path : FILE_DEFAULT, 0600);
+    if (path == NULL)
+        path = FILE_DEFAULT;
+    enum err err = fetch_both(cli, download, path);
     cli_download_done(cli, download);
     TRY(err);
     if (!cli_print_json(cli, result))
-        cli_say(cli, "export %lld: %s in %s\nnext: take the file to the operator\n",
+        cli_say(cli,
+                "export %lld: %s in %s\nsignature: %s.sig\n"
+                "next: take both files to the operator\n",
                 (long long)cli_int(result, "export"),
-                cli_count(cli_int(result, "devices"), "device", "devices"),
-                path != NULL ? path : FILE_DEFAULT);
+                cli_count(cli_int(result, "devices"), "device", "devices"), path, path);
     return ERR_OK;
 }
 

@@ -27,6 +27,8 @@ void bench_close(struct bench *bench)
 void bench_begin(struct bench *bench)
 {
     *bench = (struct bench){.call = {.actor = vault_actor_daemon()}};
+    rig_begin(&bench->rig, NULL);
+    bench->call.keeper = rig_client(&bench->rig, 0);
     bench->dir = test_tempdir();
     bench->packages = test_path(bench->dir, "packages");
     char *path = test_path(bench->dir, "store.db");
@@ -41,6 +43,7 @@ void bench_begin(struct bench *bench)
 void bench_end(struct bench *bench)
 {
     bench_close(bench);
+    assert_ok(rig_end(&bench->rig));
     free(bench->url);
     free(bench->packages);
     test_tempdir_remove(bench->dir);

@@ -2,9 +2,10 @@
 
 #include "factory/internal.h"
 #include "support/test.h"
+#include "unit/keeper/rig.h"
 
-/* A factory's state in a temporary folder, over a real store and without a keeper, with packages
- * that are rows only. */
+/* A factory's state in a temporary folder, over a real store, with a keeper as a thread and
+ * packages that are rows only. */
 
 #define BENCH_CONFIG UINT64_C(0x12345678abc)
 #define BENCH_KEY    256 /* bytes of a device's encrypted key */
@@ -14,6 +15,7 @@ struct bench {
     struct store *store;
     struct factory *factory;
     struct fleet_call call;
+    struct rig rig;
 };
 
 void bench_begin(struct bench *bench);

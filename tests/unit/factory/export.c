@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "crypto/hash.h"
 
 static struct bench bench;
 static char *first, *second;
@@ -109,6 +110,43 @@ static void ranges_are_read_strictly(void **state)
     assert_err(factory_ranges_of(many, 100, ranges, &len, NULL), ERR_ARGUMENT);
 }
 
+/* By the server's key, as `openssl dgst -verify` sees it. */
+static void is_signed(const char *path)
+{
+    char beside[600];
+    struct buf text = {0}, signature = {0};
+    uint8_t digest[32];
+    (void)snprintf(beside, sizeof beside, "%s.sig", path);
+    assert_ok(file_read(path, 1 << 24, &text, NULL));
+    assert_ok(file_read(beside, 1024, &signature, NULL));
+    const struct bytes view = buf_view(&text);
+    assert_ok(hash_sha256(&view, 1, digest));
+    assert_ok(rsa_verify_sha256(rsa_private_public(bench.rig.token.server), digest,
+                                buf_view(&signature), NULL));
+    buf_done(&text);
+    buf_done(&signature);
+}
+
+static void an_export_that_is_not_signed_is_none(void **state)
+{
+    (void)state;
+    struct factory_export_result result;
+    char beside[600];
+    fill(4);
+    bench.rig.token.fail = ERR_TOKEN;
+    assert_err(export_to(&everything, first, &result), ERR_TOKEN);
+    (void)snprintf(beside, sizeof beside, "%s.sig", first);
+    assert_int_not_equal(access(first, F_OK), 0);
+    assert_int_not_equal(access(beside, F_OK), 0);
+    assert_int_equal(bench_ask(&bench, "SELECT count(*) FROM device_export"), 0);
+    assert_int_equal(bench_ask(&bench, "SELECT count(*) FROM device WHERE exported = 0"), 4);
+    bench.rig.token.fail = ERR_OK;
+    for (unsigned i = 0; i < 20; i++) /* no session was left behind */
+        assert_ok(factory_export(bench.factory, &bench.call, &everything,
+                                 i == 0 ? first : (unlink(first), first), &result, NULL));
+    is_signed(first);
+}
+
 static void an_export_can_be_repeated(void **state)
 {
     (void)state;
@@ -128,6 +166,8 @@ static void an_export_can_be_repeated(void **state)
     assert_non_null(strstr((char *)a.data, "nodeId=\"0x00000003\""));
     buf_done(&a);
     buf_done(&b);
+    is_signed(first);
+    is_signed(second);
     assert_err(factory_export_repeat(bench.factory, &bench.call, 99, first, &again, NULL),
                ERR_NOT_FOUND);
 }
@@ -238,5 +278,6 @@ static void the_file_is_as_its_schema_says(void **state)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
 TEST_MAIN(CASE(selections_select), CASE(ranges_are_read_strictly), CASE(an_export_can_be_repeated),
-          CASE(what_was_exported_is_known), CASE(an_export_that_stops_leaves_nothing),
-          CASE(an_export_that_crashed_is_undone), CASE(the_file_is_as_its_schema_says))
+          CASE(an_export_that_is_not_signed_is_none), CASE(what_was_exported_is_known),
+          CASE(an_export_that_stops_leaves_nothing), CASE(an_export_that_crashed_is_undone),
+          CASE(the_file_is_as_its_schema_says))

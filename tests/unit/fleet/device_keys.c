@@ -6,7 +6,10 @@
 #include "base/hex.h"
 #include "crypto/check_value.h"
 #include "crypto/rsa.h"
+#include "crypto/hash.h"
 #include "fleet/device_xml.h"
+#include "fleet/signer.h"
+#include "vault/access.h"
 #include "site.h"
 
 /* What a factory's provisioning server exports, at the operator. */
@@ -177,6 +180,165 @@ static void devices_become_nodes(void **state)
     assert_non_null(strstr(old.told.text, "replaced by a newer one"));
     has_key(devices[0].id, 5);
     free(devices);
+}
+
+/* ---- who made the file ---- */
+
+static struct rsa_private *factory_key, *other_key;
+
+static struct buf pem_of(const struct rsa_private *key)
+{
+    struct buf pem = {0};
+    assert_ok(rsa_public_to_pem(rsa_private_public(key), &pem));
+    return pem;
+}
+
+static enum err add_signer(const char *name, const char *network, const struct rsa_private *key)
+{
+    uint8_t fingerprint[32];
+    struct buf pem = pem_of(key);
+    enum err err = fleet_signer_add(&op.call, name, network, buf_view(&pem), fingerprint, NULL);
+    buf_done(&pem);
+    return err;
+}
+
+/* Imports devices 1 to 3, signed by `key` (NULL: not at all); `altered` afterwards. */
+static enum err import_signed(struct run *run, const struct rsa_private *key, bool altered)
+{
+    const struct device devices[] = {{.id = 1, .batch = 1}, {.id = 2}, {.id = 3}};
+    struct buf xml = file_of(devices, 3), signature = {0};
+    const char *path = site_file(&op, "device_keys.xml.sig");
+    uint8_t digest[32];
+    struct bytes view = buf_view(&xml);
+    assert_ok(hash_sha256(&view, 1, digest));
+    if (key != NULL) {
+        assert_ok(rsa_sign_sha256(key, digest, &signature, NULL));
+        site_write(path, buf_view(&signature));
+        run->request.sig_path = path;
+    }
+    if (altered) /* the first device's batch becomes another: nothing else would tell */
+        *(strstr((char *)xml.data, "batch=\"1\"") + 7) = '2';
+    enum err err = import_text(run, buf_view(&xml));
+    buf_done(&xml);
+    buf_done(&signature);
+    return err;
+}
+
+static int begin_signed(void **state)
+{
+    begin(state);
+    assert_ok(rsa_private_generate(2048, &factory_key, NULL));
+    assert_ok(rsa_private_generate(2048, &other_key, NULL));
+    return 0;
+}
+
+static int end_signed(void **state)
+{
+    rsa_private_freep(&factory_key);
+    rsa_private_freep(&other_key);
+    return end(state);
+}
+
+static void without_a_factory_everything_is_taken(void **state)
+{
+    (void)state;
+    struct run run = {0}, signed_run = {0};
+    assert_ok(import_signed(&run, NULL, false));
+    assert_string_equal(run.result.signed_by, "");
+    assert_ok(import_signed(&signed_run, factory_key, true));
+    assert_string_equal(signed_run.result.signed_by, "");
+}
+
+static void a_factory_s_file_is_taken_and_no_other(void **state)
+{
+    (void)state;
+    assert_ok(add_signer("kite-line", NULL, factory_key));
+    struct run none = {0}, other = {0}, altered = {0}, good = {0}, dry = {.request.dry_run = true};
+    assert_err(import_signed(&none, NULL, false), ERR_SIGNATURE);
+    assert_non_null(strstr(none.detail.text, "device_keys.xml came without a signature"));
+    assert_err(import_signed(&other, other_key, false), ERR_SIGNATURE);
+    assert_non_null(strstr(other.detail.text, "another factory made it"));
+    assert_err(import_signed(&altered, factory_key, true), ERR_SIGNATURE);
+    assert_int_equal(site_nodes(&op, NETWORK), 0);
+    assert_ok(import_signed(&dry, factory_key, false));
+    assert_string_equal(dry.result.signed_by, "kite-line");
+    assert_ok(import_signed(&good, factory_key, false));
+    assert_string_equal(good.result.signed_by, "kite-line");
+    assert_int_equal(site_nodes(&op, NETWORK), 3);
+    /* a signature that is none */
+    struct run empty = {0};
+    const char *path = site_file(&op, "device_keys.xml.sig");
+    site_write(path, bytes_str(""));
+    empty.request.sig_path = path;
+    assert_err(import_signed(&empty, NULL, false), ERR_SIGNATURE);
+    AUTO(buf_done) struct buf longer = {0};
+    for (unsigned i = 0; i < 2000; i++)
+        assert_ok(buf_append(&longer, bytes_str("x")));
+    site_write(path, buf_view(&longer));
+    assert_err(import_signed(&empty, NULL, false), ERR_SIGNATURE);
+    assert_err(fleet_signer_remove(&op.call, "kite", NULL), ERR_NOT_FOUND);
+    assert_ok(fleet_signer_remove(&op.call, "kite-line", NULL));
+    struct run free_again = {0};
+    assert_ok(import_signed(&free_again, NULL, false));
+    struct audit_verify_result chain;
+    struct audit_event last;
+    site_close(&op);
+    rig_chain(&op.rig, &chain);
+    assert_int_equal(rig_records(&op.rig, AUDIT_SIGNER_ADDED, ERR_OK, &last), 1);
+    assert_memory_equal(last.text.data, "kite-line for all networks, SHA-256 of the key ", 47);
+    assert_int_equal(rig_records(&op.rig, AUDIT_SIGNER_REMOVED, ERR_OK, &last), 1);
+    assert_int_equal(rig_records(&op.rig, AUDIT_BATCH_REFUSED, ERR_SIGNATURE, &last), 5);
+}
+
+static void a_factory_may_be_for_one_network(void **state)
+{
+    (void)state;
+    site_network(&op, "metro-west", "metro-west.example", 32);
+    assert_ok(add_signer("west-line", "metro-west", factory_key));
+    struct run east = {0};
+    assert_ok(import_signed(&east, NULL, false)); /* this one believes anybody, as before */
+    assert_ok(add_signer("east-line", NETWORK, other_key));
+    assert_err(import_signed(&east, factory_key, false), ERR_SIGNATURE);
+    assert_ok(import_signed(&east, other_key, false));
+    assert_string_equal(east.result.signed_by, "east-line");
+    /* the same key for another network is another row; for all it is there */
+    assert_ok(add_signer("west-too", "metro-west", other_key));
+    assert_err(add_signer("west-three", "metro-west", other_key), ERR_EXISTS);
+    assert_err(add_signer("east-line", NULL, factory_key), ERR_EXISTS);
+    assert_ok(add_signer("everywhere", NULL, factory_key));
+    assert_err(add_signer("east-two", NETWORK, factory_key), ERR_EXISTS);
+    assert_ok(import_signed(&east, factory_key, false));
+    assert_string_equal(east.result.signed_by, "everywhere");
+    assert_err(add_signer("x", "nowhere", factory_key), ERR_NOT_FOUND);
+    assert_err(add_signer("Not A Name", NULL, factory_key), ERR_ARGUMENT);
+    uint8_t fingerprint[32];
+    assert_err(fleet_signer_add(&op.call, "y", NULL, bytes_str("no key"), fingerprint, NULL),
+               ERR_ARGUMENT);
+    op.call.actor.role = VAULT_ROLE_AUDITOR;
+    assert_err(add_signer("z", NULL, factory_key), ERR_DENIED);
+    assert_err(fleet_signer_remove(&op.call, "everywhere", NULL), ERR_DENIED);
+}
+
+static enum err count_signer(void *ctx, const struct fleet_signer *signer)
+{
+    unsigned *count = ctx;
+    ++*count;
+    assert_true(signer->created > 0);
+    assert_string_equal(signer->created_by, "uid:0");
+    assert_string_equal(signer->network, *count == 1 ? "" : NETWORK);
+    assert_memory_equal(signer->fingerprint,
+                        rsa_public_fingerprint(rsa_private_public(factory_key)).data, 32);
+    return ERR_OK;
+}
+
+static void factories_are_listed(void **state)
+{
+    (void)state;
+    unsigned count = 0;
+    assert_ok(add_signer("line-b", NETWORK, factory_key));
+    assert_ok(add_signer("line-a", NULL, factory_key));
+    assert_ok(fleet_signer_each(&op.call, count_signer, &count, NULL));
+    assert_int_equal(count, 2);
 }
 
 static void a_dry_run_tells_and_changes_nothing(void **state)
@@ -439,10 +601,14 @@ static void a_file_cut_short_changes_nothing(void **state)
     buf_done(&xml);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST(name)   cmocka_unit_test_setup_teardown(name, begin, end)
+#define SIGNED(name) cmocka_unit_test_setup_teardown(name, begin_signed, end_signed)
 TEST_MAIN(TEST(devices_become_nodes), TEST(a_dry_run_tells_and_changes_nothing),
           TEST(a_backup_is_written_first), TEST(a_key_for_another_server),
           TEST(a_key_that_does_not_open), TEST(a_key_of_32_bytes), TEST(another_check_value),
           TEST(an_id_too_wide), TEST(a_key_of_another_length), TEST(a_node_twice_is_never_guessed),
-          TEST(who_may_not_import), TEST(what_is_no_export_is_refused), TEST(what_grows_has_limits),
+          SIGNED(without_a_factory_everything_is_taken),
+          SIGNED(a_factory_s_file_is_taken_and_no_other), SIGNED(a_factory_may_be_for_one_network),
+          SIGNED(factories_are_listed), TEST(who_may_not_import),
+          TEST(what_is_no_export_is_refused), TEST(what_grows_has_limits),
           TEST(a_file_cut_short_changes_nothing))

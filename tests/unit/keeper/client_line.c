@@ -3,7 +3,9 @@
 #include <stdio.h>
 
 #include "crypto/check_value.h"
+#include "base/hex.h"
 #include "crypto/cms.h"
+#include "crypto/hash.h"
 #include "rig.h"
 
 /* What the factory asks the keeper for: gateway keys for a station, and at the operator the keys
@@ -285,10 +287,93 @@ static void what_is_no_request_is_refused(void **state)
     made_free(made);
 }
 
+/* ---- signatures of device_keys.xml ---- */
+
+static enum err sign_text(struct bytes xml, size_t piece, struct buf *signature)
+{
+    uint32_t session = 0;
+    TRY(keeper_sign_devices_begin(client, "cli:factory", "export 7", &session, NULL));
+    for (size_t at = 0; at < xml.len; at += piece) {
+        size_t len = xml.len - at < piece ? xml.len - at : piece;
+        TRY(keeper_sign_devices_update(client, session, bytes_of(xml.data + at, len), NULL));
+    }
+    return keeper_sign_devices_end(client, session, signature, NULL);
+}
+
+static void a_file_of_device_keys_is_signed(void **state)
+{
+    (void)state;
+    AUTO(buf_done) struct buf xml = {0}, first = {0}, second = {0};
+    uint8_t digest[32];
+    char hex[65];
+    assert_ok(buf_printf(&xml, "%sexport=\"7\">\n", KEEPER_DEVICES_FORM));
+    for (unsigned i = 0; i < 10000; i++)
+        assert_ok(buf_printf(&xml, "<device nodeId=\"%08x\"/>\n", i));
+    struct bytes view = buf_view(&xml);
+    assert_ok(sign_text(view, view.len, &first));
+    assert_ok(sign_text(view, 7, &second));
+    assert_true(bytes_equal(buf_view(&first), buf_view(&second)));
+    assert_ok(hash_sha256(&view, 1, digest));
+    assert_ok(
+        rsa_verify_sha256(rsa_private_public(rig.token.server), digest, buf_view(&first), NULL));
+    struct audit_verify_result chain;
+    struct audit_event last;
+    rig_chain(&rig, &chain);
+    assert_int_equal(rig_records(&rig, AUDIT_SIGN, ERR_OK, &last), 2);
+    assert_int_equal(last.purpose, KEEPER_SIGN_DEVICES);
+    hex_encode(BYTES(digest), hex);
+    assert_int_equal(last.text.len, 17 + 64);
+    assert_memory_equal(last.text.data, "export 7, sha256 ", 17);
+    assert_memory_equal(last.text.data + 17, hex, 64);
+    assert_memory_equal(last.actor.data, "cli:factory", 11);
+}
+
+/* The same key signs gateway key files and the chain: what begins otherwise is not signed. */
+static void nothing_but_device_keys_is_signed(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"CLVGWKF1 and more than the form is long, and more of it, "
+                                         "and yet more, so that it could be anything at all, yes",
+                                         "claviger audit head", "", "<?xml version=\"1.0\""};
+    AUTO(buf_done) struct buf signature = {0};
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        assert_err(sign_text(bytes_str(others[i]), 1000, &signature), ERR_DENIED);
+        assert_err(sign_text(bytes_str(others[i]), 1, &signature), ERR_DENIED);
+    }
+    uint32_t session = 0;
+    assert_err(keeper_sign_devices_begin(client, RIG_ACTOR, "", &session, NULL), ERR_ARGUMENT);
+    assert_ok(keeper_sign_devices_begin(client, RIG_ACTOR, "export 1", &session, NULL));
+    assert_err(keeper_sign_devices_update(client, session, bytes_str("x"), NULL), ERR_DENIED);
+    assert_err(keeper_sign_devices_end(client, session, &signature, NULL), ERR_NOT_FOUND);
+    /* nor is another's session touched */
+    assert_ok(keeper_sign_devices_begin(client, RIG_ACTOR, "export 1", &session, NULL));
+    assert_err(keeper_sign_devices_end(rig_client(&rig, 1), session, &signature, NULL),
+               ERR_NOT_FOUND);
+    assert_err(keeper_mac_update(client, session, bytes_str("x"), NULL), ERR_NOT_FOUND);
+    assert_int_equal(signature.len, 0);
+}
+
+static void signatures_have_a_rate(void **state)
+{
+    (void)state;
+    struct rig_options options = {.policy = rig_open_policy()};
+    options.policy.rates[KEEPER_SIGN_DEVICES] = (struct keeper_rate){1, 2};
+    assert_ok(rig_end(&rig));
+    rig_begin(&rig, &options);
+    client = rig_client(&rig, 0);
+    AUTO(buf_done) struct buf signature = {0};
+    assert_ok(sign_text(bytes_str(KEEPER_DEVICES_FORM), 1000, &signature));
+    assert_ok(sign_text(bytes_str(KEEPER_DEVICES_FORM), 1000, &signature));
+    assert_err(sign_text(bytes_str(KEEPER_DEVICES_FORM), 1000, &signature), ERR_RATE);
+}
+
 TEST_MAIN(cmocka_unit_test_setup_teardown(a_station_gets_two_lines_and_their_check_values, begin,
                                           end),
           cmocka_unit_test_setup_teardown(nothing_else_is_given_to_a_station, begin, end),
           cmocka_unit_test_setup_teardown(policy_forbids_and_limits, begin, end),
+          cmocka_unit_test_setup_teardown(a_file_of_device_keys_is_signed, begin, end),
+          cmocka_unit_test_setup_teardown(nothing_but_device_keys_is_signed, begin, end),
+          cmocka_unit_test_setup_teardown(signatures_have_a_rate, begin, end),
           cmocka_unit_test_setup_teardown(keys_of_devices_become_rows_of_nodes, begin, end),
           cmocka_unit_test_setup_teardown(each_bad_device_is_told_alone, begin, end),
           cmocka_unit_test_setup_teardown(a_token_that_fails_fails_the_call, begin, end),

@@ -160,7 +160,8 @@ static struct writer sample(struct talk *talk, uint8_t verb, const struct rig_ke
         verb == KEEPER_EXPORT_HEAD || verb == KEEPER_EXPORT_NODES || verb == KEEPER_EXPORT_END ||
         verb == KEEPER_IMPORT_CHECK || verb == KEEPER_IMPORT_CHECKED ||
         verb == KEEPER_IMPORT_CHUNK || verb == KEEPER_IMPORT_END || verb == KEEPER_SESSION_DROP ||
-        verb == KEEPER_STREAM_UPDATE || verb == KEEPER_STREAM_END || verb == KEEPER_STREAM_DROP;
+        verb == KEEPER_STREAM_UPDATE || verb == KEEPER_STREAM_END || verb == KEEPER_STREAM_DROP ||
+        verb == KEEPER_SIGN_DEVICES_UPDATE || verb == KEEPER_SIGN_DEVICES_END;
     struct writer w = begin(talk, verb, rows ? 2 : 0);
     struct bytes sealed = keeper_sealed_view(&node->made.sealed);
     if (session)
@@ -289,6 +290,8 @@ static struct writer sample(struct talk *talk, uint8_t verb, const struct rig_ke
         writer_bytes16(&w, bytes_str("what"));
         writer_bytes(&w, bytes_of(zeros, 32));
         break;
+    case KEEPER_SIGN_DEVICES_BEGIN: writer_bytes16(&w, bytes_str("export 1")); break;
+    case KEEPER_SIGN_DEVICES_UPDATE: writer_bytes16(&w, bytes_str("<?xml")); break;
     case KEEPER_LINE_KEYS:
         writer_u32(&w, RIG_DOMAIN);
         for (unsigned i = 0; i < 2; i++) {

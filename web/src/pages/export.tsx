@@ -122,11 +122,11 @@ export const Export = component<PageProps>(({ place }) => {
                         <Check label="Only devices never exported before" value={onlyNew} onValue={changed(setOnlyNew)} />
                     </Form>
                     {job ? <Progress label="Writing the file" done={job.done} total={job.total} note={job.done ? `${count(job.done)} devices` : ""} /> : null}
-                    {done ? <p class="note">Export {done.export} holds {plural(done.devices, "device")}. <a href={withQuery(path`/v1/downloads/${done.download}`, {})} download={FILE}>Save {FILE}</a></p> : null}
+                    {done ? <p class="note">Export {done.export} holds {plural(done.devices, "device")}. <a href={withQuery(path`/v1/downloads/${done.download}`, {})} download={FILE}>Save {FILE}</a> and <a href={withQuery(path`/v1/downloads/${done.download}`, { part: ".sig" })} download={`${FILE}.sig`}>its signature</a></p> : null}
                 </Part>
                 <Part title="Before you send it">
                     <div class="stack">
-                        <p>The operator imports the file with <Code>claviger batch import</Code>. Only the operator's token can open the keys in it; here they can't be read.</p>
+                        <p>The operator imports the file with <Code>claviger batch import</Code>, and by the signature beside it knows that it is yours: send both. Only the operator's token can open the keys in it; here they can't be read.</p>
                         <p>Devices in the state <em>keyed</em> are not taken: their run has not ended well. <a href={href(["devices"], { state: "keyed" })}>Show them</a></p>
                         <p><a href={href(["devices"], { exported: "no" })}>Devices never exported</a></p>
                     </div>
