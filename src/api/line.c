@@ -6,13 +6,15 @@
 #include "api/factory_json.h"
 #include "api/json.h"
 #include "api/resources.h"
+#include "base/hex.h"
 #include "factory/device.h"
 
 /* What stations tell: runs and the keys they gave. A station is who its certificate says; an
  * administrator at the socket is one under its own name. */
 
-#define SECONDS_MAX 1e7
-#define CODE_MAX    255
+#define SECONDS_MAX   1e7
+#define CODE_MAX      255
+#define RECORD_MEMORY ((size_t)512 * 1024)
 
 static enum err body_id(const struct api_call *call, const char *field, uint64_t *ret_id,
                         struct err_detail *detail)
@@ -143,8 +145,19 @@ static enum err body_seconds(const struct api_call *call, uint64_t *ret_millisec
     return ERR_OK;
 }
 
+/* NULL, "" and no field are the same: the device's key was not looked at. */
+static enum err read_end_kcv(const struct api_call *call, struct buf *kcv,
+                             struct factory_run_end *end, struct err_detail *detail)
+{
+    TRY(factory_field_hex(call->body, "kcv", FACTORY_KCV, kcv, detail));
+    if (kcv->len != 0 && kcv->len != FACTORY_KCV)
+        return err_set(detail, ERR_ARGUMENT, "field 'kcv': %d bytes are wanted", FACTORY_KCV);
+    end->kcv = kcv->len != 0 ? kcv->data : NULL;
+    return ERR_OK;
+}
+
 static enum err read_end(struct api_call *call, struct factory_run_end *end, uint64_t *node,
-                         struct err_detail *detail)
+                         struct buf *kcv, struct err_detail *detail)
 {
     uint64_t code = 0;
     bool has_node = false;
@@ -157,6 +170,7 @@ static enum err read_end(struct api_call *call, struct factory_run_end *end, uin
     TRY(api_text_optional(call, "hardware", &end->hardware, detail));
     TRY(api_text_optional(call, "text", &end->text, detail));
     TRY(api_flag(call, "locked", &end->locked, detail));
+    TRY(read_end_kcv(call, kcv, end, detail));
     return body_seconds(call, &end->milliseconds, detail);
 }
 
@@ -182,8 +196,9 @@ static enum err end_run(struct api_call *call, json_t **ret_answer, struct err_d
     bool is_new = false;
     AUTO(text_freep) char *before = NULL;
     AUTO(text_freep) char *after = NULL;
+    AUTO(buf_done) struct buf kcv = {0};
     TRY(api_factory(call, &factory, detail));
-    TRY(read_end(call, &end, &node, detail));
+    TRY(read_end(call, &end, &node, &kcv, detail));
     TRY(body_versions(call, "versions_before", &before, detail));
     TRY(body_versions(call, "versions_after", &after, detail));
     end.versions_before = before;
@@ -292,16 +307,30 @@ static enum err key_device(struct api_call *call, json_t **ret_answer, struct er
 }
 API_HANDLER(key_device)
 
-static enum err take_record(void *ctx, const struct factory_device *device)
+/* For a station that may go on where a run was cut: stations give a key's check value as the extra
+ * information of its host. */
+static json_t *json_of_hosts(const struct factory_device_had *had)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < had->applications_len; i++) {
+        const struct factory_device_application *a = &had->applications[i];
+        if (a->extra.len == FACTORY_KCV)
+            (void)json_array_append_new(list, json_pack("{s:s s:o}", "name", a->name, "kcv",
+                                                        json_of_hex(a->extra.data, a->extra.len)));
+    }
+    return list;
+}
+
+static enum err take_record(void *ctx, const struct factory_device_had *had)
 {
     json_t **json = ctx;
-    if (device->keying == 0)
-        return ERR_NOT_FOUND;
-    const char *stage = factory_operation_name((enum factory_operation)device->stage);
-    *json = json_pack("{s:o s:s s:o s:i s:o}", "kcv", json_of_hex(device->kcv, sizeof device->kcv),
-                      "state", factory_device_state_name(device->state), "config_id",
-                      json_of_config(device->config_id), "revision", (int)device->revision, "stage",
-                      *stage != '\0' ? json_string(stage) : json_null());
+    const char *stage = factory_operation_name((enum factory_operation)had->device->stage);
+    enum factory_device_state state = had->newest ? had->device->state : FACTORY_DEVICE_KEYED;
+    *json = json_pack(
+        "{s:o s:s s:o s:i s:o s:b s:o}", "kcv", json_of_hex(had->kcv, sizeof had->kcv), "state",
+        factory_device_state_name(state), "config_id", json_of_config(had->config_id), "revision",
+        (int)had->revision, "stage", *stage != '\0' ? json_string(stage) : json_null(), "tested",
+        had->tested, "applications", json_of_hosts(had));
     return *json != NULL ? ERR_OK : ERR_NO_MEMORY;
 }
 
@@ -309,11 +338,21 @@ static enum err get_line_device(struct api_call *call, json_t **ret_answer,
                                 struct err_detail *detail)
 {
     struct factory *factory = NULL;
+    AUTO(arena_freep) struct arena *arena = NULL;
     uint64_t node = 0;
+    uint8_t kcv[FACTORY_KCV];
+    const char *text = net_http_query(call->http, "kcv");
+    size_t len = 0;
     TRY(api_factory(call, &factory, detail));
     TRY(factory_parse_id("node id", net_http_param(call->http, "node"), &node, detail));
+    if (text != NULL &&
+        (hex_decode(bytes_str(text), kcv, sizeof kcv, &len) != ERR_OK || len != sizeof kcv))
+        return err_set(detail, ERR_ARGUMENT, "kcv: %d bytes in hexadecimal digits are wanted",
+                       FACTORY_KCV);
+    TRY(arena_new(RECORD_MEMORY, &arena));
     json_t *json = NULL;
-    TRY(factory_device_get(factory, node, take_record, &json, detail));
+    TRY(factory_device_had(factory, node, text != NULL ? kcv : NULL, arena, take_record, &json,
+                           detail));
     return api_give(json, ret_answer);
 }
 API_HANDLER(get_line_device)

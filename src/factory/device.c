@@ -152,17 +152,90 @@ static enum err put_pretested(struct store_conn *conn, const struct row *before,
     return put(conn, before, &device, detail);
 }
 
-enum err device_ran(struct store_conn *conn, const struct factory_run *run,
+/* The keying whose key the run's device has: that of the check value that was seen, else the one
+ * that the run made. 0: not known. */
+static enum err find_had(struct store_conn *conn, const struct factory_run *run, const uint8_t *kcv,
+                         uint64_t *ret_keying, struct err_detail *detail)
+{
+    AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
+    TRY(store_prepare(conn,
+                      kcv != NULL ? "SELECT id FROM device_keying WHERE node_id = ? AND kcv = ? "
+                                    "ORDER BY id DESC LIMIT 1"
+                                  : "SELECT id FROM device_keying WHERE node_id = ? AND run = ? "
+                                    "ORDER BY id DESC LIMIT 1",
+                      &stmt, detail));
+    bind_id(stmt, 1, run->node_id);
+    store_bind_bytes(stmt, 2, kcv != NULL ? bytes_of(kcv, FACTORY_KCV) : BYTES(run->run));
+    enum err err = store_get_row(stmt, detail);
+    *ret_keying = err == ERR_OK ? store_column_u64(stmt, 0) : 0;
+    if (err == ERR_NOT_FOUND)
+        return kcv == NULL ? ERR_OK
+                           : err_set(detail, ERR_MISMATCH,
+                                     "no key with this check value was reported of the device");
+    return err;
+}
+
+static enum err last_export(struct store_conn *conn, uint64_t node_id, uint64_t keying,
+                            uint64_t *ret_export, struct err_detail *detail)
+{
+    AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
+    TRY(store_prepare(conn,
+                      "SELECT max(export) FROM device_exported WHERE node_id = ? AND keying = ?",
+                      &stmt, detail));
+    bind_id(stmt, 1, node_id);
+    store_bind_u64(stmt, 2, keying);
+    TRY(store_get_row(stmt, detail));
+    *ret_export = store_column_null(stmt, 0) ? 0 : store_column_u64(stmt, 0);
+    return ERR_OK;
+}
+
+/* Two stations had the device: the key that it has is another than came in last. */
+static enum err put_had(struct store_conn *conn, const struct factory_run *run, struct row *row,
+                        uint64_t keying, struct err_detail *detail)
+{
+    uint64_t exported = 0;
+    AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
+    TRY(last_export(conn, run->node_id, keying, &exported, detail));
+    TRY(store_prepare(conn,
+                      "SELECT config_id, revision, batch, time, station, operator FROM "
+                      "device_keying WHERE id = ?",
+                      &stmt, detail));
+    store_bind_u64(stmt, 1, keying);
+    TRY(store_get_row(stmt, detail));
+    const struct factory_device device = {.node_id = run->node_id,
+                                          .keying = keying,
+                                          .state = row->state,
+                                          .stage = row->stage,
+                                          .config_id = column_id(stmt, 0),
+                                          .revision = (uint32_t)store_column_i64(stmt, 1),
+                                          .batch = (uint32_t)store_column_i64(stmt, 2),
+                                          .time = store_column_i64(stmt, 3),
+                                          .station = column_text(stmt, 4),
+                                          .operator= column_text(stmt, 5),
+                                          .return_code = run->return_code,
+                                          .exported = exported};
+    TRY(put(conn, row, &device, detail));
+    row->keying = keying;
+    row->exported = exported;
+    return ERR_OK;
+}
+
+enum err device_ran(struct store_conn *conn, const struct factory_run *run, const uint8_t *kcv,
                     struct err_detail *detail)
 {
     struct row row;
     TRY(find(conn, run->node_id, &row, detail));
     bool good = run->return_code == 0;
+    bool last = run->operation == FACTORY_PROVISION || run->operation == FACTORY_POSTTEST;
+    uint64_t had = 0;
+    if (good && last)
+        TRY(find_had(conn, run, kcv, &had, detail));
     if (row.keying == 0)
         return good && run->operation == FACTORY_PRETEST ? put_pretested(conn, &row, run, detail)
                                                          : ERR_OK;
-    bool last = run->operation == FACTORY_PROVISION || run->operation == FACTORY_POSTTEST;
-    enum factory_device_state state = good && last ? FACTORY_DEVICE_PROVISIONED : row.state;
+    if (had != 0 && had != row.keying)
+        TRY(put_had(conn, run, &row, had, detail));
+    enum factory_device_state state = had != 0 ? FACTORY_DEVICE_PROVISIONED : row.state;
     AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
     TRY(store_prepare(conn,
                       "UPDATE device SET state = ?, stage = ?, return_code = ? WHERE node_id = ?",
@@ -186,6 +259,7 @@ struct key {
 
 /* The run that a key belongs to. */
 struct owner {
+    uint64_t id;
     bool open;
     char operator[FACTORY_NAME_MAX + 1];
 };
@@ -196,7 +270,7 @@ static enum err find_owner(struct store_conn *conn, const struct factory_keying 
     AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
     TRY(store_prepare(
         conn,
-        "SELECT station, operator, ended, config_id, revision, batch FROM factory_run "
+        "SELECT station, operator, ended, config_id, revision, batch, id FROM factory_run "
         "WHERE run = ?",
         &stmt, detail));
     store_bind_bytes(stmt, 1, BYTES(k->run));
@@ -208,6 +282,7 @@ static enum err find_owner(struct store_conn *conn, const struct factory_keying 
         store_column_i64(stmt, 5) != k->batch)
         return err_set(detail, ERR_MISMATCH, "the run began with another configuration or batch");
     owner->open = store_column_null(stmt, 2);
+    owner->id = store_column_u64(stmt, 6);
     (void)snprintf(owner->operator, sizeof owner->operator, "%s", column_text(stmt, 1));
     return ERR_OK;
 }
@@ -338,6 +413,28 @@ static enum err record_hosts(struct store_conn *conn, struct key *key, const str
     return ERR_OK;
 }
 
+/* A report that comes late, when the device is at another station already, would hide the key that
+ * this one gave it. */
+static enum err check_order(struct store_conn *conn, const struct row *row,
+                            const struct owner *owner, struct err_detail *detail)
+{
+    if (row->keying == 0)
+        return ERR_OK;
+    AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
+    TRY(store_prepare(conn,
+                      "SELECT r.id FROM device_keying k JOIN factory_run r ON r.run = k.run "
+                      "WHERE k.id = ?",
+                      &stmt, detail));
+    store_bind_u64(stmt, 1, row->keying);
+    enum err err = store_get_row(stmt, detail);
+    if (err == ERR_NOT_FOUND)
+        return ERR_OK;
+    TRY(err);
+    return store_column_u64(stmt, 0) <= owner->id
+               ? ERR_OK
+               : err_set(detail, ERR_STATE, "a run that began later has keyed this device");
+}
+
 static enum err key_fn(struct store_conn *conn, void *ctx, struct err_detail *detail)
 {
     struct key *key = ctx;
@@ -354,6 +451,7 @@ static enum err key_fn(struct store_conn *conn, void *ctx, struct err_detail *de
     if (k->encrypted.len == 0)
         return record_hosts(conn, key, &owner, &row, detail);
     TRY(check_length(conn, k, detail));
+    TRY(check_order(conn, &row, &owner, detail));
     return record(conn, key, &owner, &row, FACTORY_DEVICE_KEYED, detail);
 }
 

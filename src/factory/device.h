@@ -32,12 +32,13 @@ struct factory_keying {
     int64_t time; /* by the station's clock */
     const char *station;
     struct bytes encrypted; /* RSA-OAEP to the KMS key of the package; empty: the one it has */
-    uint8_t kcv[8];
+    uint8_t kcv[FACTORY_KCV];
     const struct factory_device_application *applications;
     size_t applications_len;
 };
 /* Durable on return. The same once more gives the same serial and changes nothing. ERR_NOT_FOUND:
- * no such run of this station under way, or no such configuration; ERR_ARGUMENT: the key is not as
+ * no such run of this station under way, or no such configuration; ERR_STATE: a run that began
+ * later has keyed the device; ERR_ARGUMENT: the key is not as
  * long as the KMS key of the package. Without a key the device keeps its own and its state, and the
  * applications are added to those it has; ERR_NOT_FOUND where it has none. */
 MUST_CHECK enum err factory_device_key(struct factory *factory, const struct factory_keying *keying,
@@ -53,14 +54,34 @@ struct factory_device {
     uint32_t batch;
     int64_t time;
     const char *station, *operator;
-    int return_code;   /* of its last run; -1: none has ended */
-    uint64_t exported; /* the last export of its key; 0: never */
-    uint8_t kcv[8];    /* with factory_device_get only */
+    int return_code;          /* of its last run; -1: none has ended */
+    uint64_t exported;        /* the last export of its key; 0: never */
+    uint8_t kcv[FACTORY_KCV]; /* with factory_device_get only */
 };
 typedef enum err factory_device_fn(void *ctx, const struct factory_device *device);
 /* ERR_NOT_FOUND. `each` is called once. */
 MUST_CHECK enum err factory_device_get(struct factory *factory, uint64_t node_id,
                                        factory_device_fn *each, void *ctx,
+                                       struct err_detail *detail);
+
+/* What a station asks before it gives a device a key. */
+struct factory_device_had {
+    const struct factory_device *device;
+    bool newest; /* the keying is the one that counts; else the device's state is not about it */
+    uint64_t config_id;
+    uint32_t revision;
+    uint8_t kcv[FACTORY_KCV];
+    bool tested; /* keyed by a POSTTEST, so it had joined, and no PRETEST went well since */
+    const struct factory_device_application *applications;
+    size_t applications_len;
+};
+typedef enum err factory_device_had_fn(void *ctx, const struct factory_device_had *had);
+/* The newest keying with the check value `kcv`, which is the key that the device says it has; where
+ * there is none, or `kcv` is NULL, the one that counts. ERR_NOT_FOUND: no such device, or no key.
+ */
+MUST_CHECK enum err factory_device_had(struct factory *factory, uint64_t node_id,
+                                       const uint8_t *kcv, struct arena *arena,
+                                       factory_device_had_fn *each, void *ctx,
                                        struct err_detail *detail);
 
 struct factory_device_filter {

@@ -24,6 +24,11 @@ static struct factory_device device_of(struct store_stmt *stmt)
                                    .exported = store_column_u64(stmt, 11)};
 }
 
+static enum err no_device(uint64_t node_id, struct err_detail *detail)
+{
+    return err_set(detail, ERR_NOT_FOUND, "no device 0x%08" PRIx64, node_id);
+}
+
 enum err factory_device_get(struct factory *factory, uint64_t node_id, factory_device_fn *each,
                             void *ctx, struct err_detail *detail)
 {
@@ -37,11 +42,98 @@ enum err factory_device_get(struct factory *factory, uint64_t node_id, factory_d
     bind_id(stmt, 1, node_id);
     enum err err = store_get_row(stmt, detail);
     if (err == ERR_NOT_FOUND)
-        return err_set(detail, err, "no device 0x%08" PRIx64, node_id);
+        return no_device(node_id, detail);
     TRY(err);
     struct factory_device device = device_of(stmt);
     column_copy(stmt, 12, device.kcv, sizeof device.kcv);
     return each(ctx, &device);
+}
+
+/* ---- what a station asks ---- */
+
+static enum err find_keying(struct store_conn *conn, uint64_t node_id, const uint8_t *kcv,
+                            uint64_t *ret_keying, struct err_detail *detail)
+{
+    AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
+    TRY(store_prepare(conn,
+                      "SELECT id FROM device_keying WHERE node_id = ? AND kcv = ? "
+                      "ORDER BY id DESC LIMIT 1",
+                      &stmt, detail));
+    bind_id(stmt, 1, node_id);
+    store_bind_bytes(stmt, 2, bytes_of(kcv, FACTORY_KCV));
+    enum err err = store_get_row(stmt, detail);
+    if (err == ERR_OK)
+        *ret_keying = store_column_u64(stmt, 0);
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+/* Is there a PRETEST of the device that went well after run `id`? */
+static enum err pretested_since(struct store_conn *conn, uint64_t node_id, uint64_t id,
+                                bool *ret_is, struct err_detail *detail)
+{
+    AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
+    TRY(store_prepare(conn,
+                      "SELECT 1 FROM factory_run WHERE node_id = ? AND id > ? AND operation = ? "
+                      "AND return_code = 0 LIMIT 1",
+                      &stmt, detail));
+    bind_id(stmt, 1, node_id);
+    store_bind_u64(stmt, 2, id);
+    store_bind_i64(stmt, 3, FACTORY_PRETEST);
+    enum err err = store_get_row(stmt, detail);
+    *ret_is = err == ERR_OK;
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+static enum err read_had(struct store_conn *conn, uint64_t keying, struct arena *arena,
+                         struct factory_device_had *had, struct err_detail *detail)
+{
+    struct factory_keying found = {0};
+    AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
+    TRY(store_prepare(conn,
+                      "SELECT k.config_id, k.revision, k.kcv, k.applications, r.operation, r.id "
+                      "FROM device_keying k LEFT JOIN factory_run r ON r.run = k.run "
+                      "WHERE k.id = ?",
+                      &stmt, detail));
+    store_bind_u64(stmt, 1, keying);
+    TRY(store_get_row(stmt, detail));
+    had->newest = keying == had->device->keying;
+    had->config_id = column_id(stmt, 0);
+    had->revision = (uint32_t)store_column_i64(stmt, 1);
+    column_copy(stmt, 2, had->kcv, sizeof had->kcv);
+    TRY(applications_read(store_column_bytes(stmt, 3), arena, &found));
+    had->applications = found.applications;
+    had->applications_len = found.applications_len;
+    if (store_column_i64(stmt, 4) != FACTORY_POSTTEST)
+        return ERR_OK;
+    bool since = false;
+    TRY(pretested_since(conn, had->device->node_id, store_column_u64(stmt, 5), &since, detail));
+    had->tested = !since;
+    return ERR_OK;
+}
+
+enum err factory_device_had(struct factory *factory, uint64_t node_id, const uint8_t *kcv,
+                            struct arena *arena, factory_device_had_fn *each, void *ctx,
+                            struct err_detail *detail)
+{
+    AUTO(read_end) struct factory_read read = {0};
+    AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
+    TRY(read_begin(factory, &read, detail));
+    TRY(store_prepare(read.conn, "SELECT " COLUMNS " FROM device d WHERE d.node_id = ?", &stmt,
+                      detail));
+    bind_id(stmt, 1, node_id);
+    enum err err = store_get_row(stmt, detail);
+    if (err == ERR_NOT_FOUND)
+        return no_device(node_id, detail);
+    TRY(err);
+    const struct factory_device device = device_of(stmt);
+    struct factory_device_had had = {.device = &device};
+    uint64_t keying = device.keying;
+    if (kcv != NULL)
+        TRY(find_keying(read.conn, node_id, kcv, &keying, detail));
+    if (keying == 0)
+        return no_device(node_id, detail);
+    TRY(read_had(read.conn, keying, arena, &had, detail));
+    return each(ctx, &had);
 }
 
 /* Which condition's index leads. The database can't know how many rows each leaves, so we say: the

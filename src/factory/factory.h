@@ -16,6 +16,7 @@ struct factory;
 #define FACTORY_TEXT_MAX    255
 #define FACTORY_PATH_MAX    768
 #define FACTORY_PAGE_MAX    1000 /* rows of one list */
+#define FACTORY_KCV         8    /* bytes of a key's check value */
 
 struct factory_config {
     const char *directory; /* of the packages' files, mode 0700; copied */

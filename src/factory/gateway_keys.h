@@ -23,8 +23,6 @@ MUST_CHECK enum err factory_gateway_keys_open(struct factory *factory,
                                               struct bytes passphrase, struct err_detail *detail,
                                               struct factory_gateway_keys *ret_keys);
 
-#define FACTORY_KCV 8
-
 /* `recipient`: PEM of an RSA key that the station made for this. Appends the CMS to `cms`. The
  * record names the configuration, and the station by the call's actor. */
 MUST_CHECK enum err factory_gateway_keys_give(struct factory *factory,

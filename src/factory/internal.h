@@ -84,9 +84,9 @@ void staging_free(struct factory *factory);
 /* Counts of table device_count, in the transaction of the change. */
 MUST_CHECK enum err device_counted(struct store_conn *conn, enum factory_device_state state,
                                    bool exported, int64_t devices, struct err_detail *detail);
-/* What a run that ended leaves in its device's row. */
+/* What a run that ended leaves in its device's row; `kcv` as in factory_run_end. */
 MUST_CHECK enum err device_ran(struct store_conn *conn, const struct factory_run *run,
-                               struct err_detail *detail);
+                               const uint8_t *kcv, struct err_detail *detail);
 /* Aliases of a package: in its transaction. ERR_EXISTS where one is another's. */
 MUST_CHECK enum err alias_check(struct store_conn *conn, const char *alias, uint64_t config_id,
                                 struct err_detail *detail);

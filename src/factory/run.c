@@ -183,13 +183,14 @@ static enum err end_fn(struct store_conn *conn, void *ctx, struct err_detail *de
     end->is_new = !run.has_ended;
     if (run.has_ended)
         return ERR_OK;
+    memcpy(run.run, end->end->run, sizeof run.run);
     if (end->end->node_id != NULL) {
         run.has_node = true;
         run.node_id = *end->end->node_id;
     }
     TRY(update(conn, end, &run, detail));
     run.ended = end->now;
-    return run.has_node ? device_ran(conn, &run, detail) : ERR_OK;
+    return run.has_node ? device_ran(conn, &run, end->end->kcv, detail) : ERR_OK;
 }
 
 enum err factory_run_end(struct factory *factory, const struct factory_run_end *end, bool *ret_new,

@@ -41,10 +41,13 @@ struct factory_run_end {
     bool locked;
     uint64_t milliseconds;
     const char *text;
+    const uint8_t *kcv; /* of the root key that the device was seen to have; or NULL */
 };
-/* What a device is after it: keyed ones are provisioned by a PROVISION or POSTTEST that ended with
- * 0. The second time: ERR_OK, nothing changed, `ret_new` false. ERR_NOT_FOUND: no such run of this
- * station. */
+/* What a device is after it: provisioned by a PROVISION or POSTTEST that ended with 0 and that saw
+ * the device's key (`kcv`), or had given it one itself. That keying is the one that counts then,
+ * also where another one came in meanwhile. The second time: ERR_OK, nothing changed, `ret_new`
+ * false. ERR_NOT_FOUND: no such run of this station; ERR_MISMATCH: no keying of the device has
+ * `kcv`. */
 MUST_CHECK enum err factory_run_end(struct factory *factory, const struct factory_run_end *end,
                                     bool *ret_new, struct err_detail *detail);
 

@@ -122,7 +122,7 @@ static enum err wait_for_join(struct run *run)
 static enum err posttest(struct run *run)
 {
     TRY(run_compare_keys(run));
-    if (!run->resumed) {
+    if (!run->tested) {
         TRY(run_check_config(run, true));
         TRY(wait_for_join(run));
     }
@@ -213,6 +213,7 @@ static enum err tell_end(struct run *run, double seconds)
         .after = after,
         .versions_len = run->targets_len,
         .locked = run->locked,
+        .kcv = run->has_kcv ? run->kcv : NULL,
         .seconds = seconds,
         .text = *run->fault.text != '\0' ? run->fault.text : NULL,
     };

@@ -142,16 +142,49 @@ static enum err verify_keys(struct run *run, const struct fresh_keys *keys)
     return ERR_OK;
 }
 
+static const struct line_record_app *recorded_app(const struct line_record *record,
+                                                  const char *name)
+{
+    for (size_t i = 0; i < record->apps_len; i++) {
+        if (strcmp(record->apps[i].name, name) == 0)
+            return &record->apps[i];
+    }
+    return NULL;
+}
+
+/* Keys of hosts are activated with the root key, but another client may have written one between.
+ */
+static enum err hosts_have_theirs(struct run *run, bool *ret_have)
+{
+    *ret_have = true;
+    for (size_t i = 1; i < run->targets_len && *ret_have; i++) {
+        const struct run_target *target = &run->targets[i];
+        const struct line_record_app *app = recorded_app(&run->record, target->name);
+        if (target->key == NULL)
+            continue;
+        *ret_have = app != NULL;
+        if (app != NULL)
+            TRY(is_active(run, NODE_HOST_KEY, target->number, app->kcv, ret_have));
+    }
+    return ERR_OK;
+}
+
 enum err run_compare_keys(struct run *run)
 {
     struct line_server *server = run->job->server;
-    bool is = false;
-    TRY(server->ops->device(server, run->identity.node_id, &run->record, &run->fault));
+    struct line_key_state state = {0};
+    TRY(line_node_key_check(run->node, NODE_ROOT_KEY, 0, &state, &run->fault));
+    TRY(server->ops->device(server, run->identity.node_id, state.has_active ? state.active : NULL,
+                            &run->record, &run->fault));
     if (!run->record.known || run->record.config_id != run->package.config_id)
         return ERR_OK;
-    TRY(is_active(run, NODE_ROOT_KEY, 0, run->record.kcv, &is));
+    bool is = state.has_active && secret_equal(BYTES(state.active), BYTES(run->record.kcv));
     /* A device whose run ended well gets a new key, unless it is locked and takes none. */
     run->resumed = is && (!run->record.provisioned || run->locked);
+    run->tested = run->resumed && run->record.tested;
+    /* Locked means that all of it was verified. */
+    if (run->resumed && !run->locked)
+        TRY(hosts_have_theirs(run, &run->resumed));
     if (run->resumed)
         run_log(run, LOG_LEVEL_INFO, "the device has the key that the server knows: no new one");
     return ERR_OK;
@@ -169,6 +202,14 @@ static enum err has_gateway_keys(struct run *run, const struct line_gateway_keys
     return ERR_OK;
 }
 
+/* What the server is told at the end, and goes by: the key that the device has. */
+static enum err saw_key(struct run *run, const uint8_t value[CHECK_VALUE_SIZE])
+{
+    memcpy(run->kcv, value, sizeof run->kcv);
+    run->has_kcv = true;
+    return ERR_OK;
+}
+
 static enum err key_device(struct run *run, struct fresh_keys *keys)
 {
     struct line_server *server = run->job->server;
@@ -178,7 +219,7 @@ static enum err key_device(struct run *run, struct fresh_keys *keys)
     if (run->resumed) {
         TRY(has_gateway_keys(run, &keys->gateway, &has));
         if (has)
-            return ERR_OK;
+            return saw_key(run, run->record.kcv);
     }
     if (run->locked)
         return line_fail(&run->fault, LINE_NODE_ERROR,
@@ -191,7 +232,7 @@ static enum err key_device(struct run *run, struct fresh_keys *keys)
     TRY(line_node_key_activate(run->node, keys->root.value, &run->fault));
     TRY(verify_keys(run, keys));
     run->keyed = true;
-    return ERR_OK;
+    return saw_key(run, keys->root.value);
 }
 
 enum err run_keys(struct run *run)

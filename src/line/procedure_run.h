@@ -29,6 +29,9 @@ struct run {
     size_t targets_len; /* 0 until the configuration is matched with the device */
     struct line_record record;
     bool resumed; /* the device has the very key that the server has: nothing is made anew */
+    bool tested;  /* and it got that key after it had joined the test network */
+    bool has_kcv; /* the root key was looked at, at the end */
+    uint8_t kcv[CHECK_VALUE_SIZE];
     bool locked, keyed;
 };
 
@@ -60,6 +63,6 @@ MUST_CHECK enum err run_file_hash(struct run *run, const struct line_file *file,
                                   uint8_t ret_hash[32]);
 
 /* procedure_keys.c */
-/* Is the device's active key the one that the server has of a run that did not end well? */
+/* Is the device's active key one that the server has, of a run that did not end well? */
 MUST_CHECK enum err run_compare_keys(struct run *run);
 MUST_CHECK enum err run_keys(struct run *run);

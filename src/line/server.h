@@ -54,9 +54,15 @@ struct line_report {
 struct line_record {
     bool known;       /* else nothing below is */
     bool provisioned; /* else keyed only: its run did not end well yet */
+    bool tested;      /* keyed by a POSTTEST, and no PRETEST went well since */
     uint8_t kcv[CHECK_VALUE_SIZE];
     uint64_t config_id;
     uint32_t revision;
+    struct line_record_app {
+        char name[LINE_TEXT_MAX];
+        uint8_t kcv[CHECK_VALUE_SIZE]; /* of the host's key */
+    } apps[LINE_APPS_MAX];
+    size_t apps_len; /* those whose check value is known */
 };
 
 struct line_version {
@@ -71,6 +77,7 @@ struct line_end {
     const struct line_version *after;
     size_t versions_len;
     bool locked;
+    const uint8_t *kcv; /* of the root key that the device was seen to have; or NULL */
     double seconds;
     const char *text; /* or NULL */
 };
@@ -96,8 +103,10 @@ struct line_server_ops {
                              struct line_gateway_keys *ret_keys, struct line_fault *fault);
     enum err (*begin)(struct line_server *server, const struct line_begin *begin,
                       struct line_fault *fault);
-    enum err (*device)(struct line_server *server, uint64_t node_id, struct line_record *ret_record,
-                       struct line_fault *fault);
+    /* `kcv`: of the key that the device says it has, or NULL. Where the server has such a key of
+     * this device, the record is about it, else about the newest. */
+    enum err (*device)(struct line_server *server, uint64_t node_id, const uint8_t *kcv,
+                       struct line_record *ret_record, struct line_fault *fault);
     /* Durable at the server when it gives ERR_OK. */
     enum err (*report)(struct line_server *server, const struct line_report *report,
                        struct line_fault *fault);

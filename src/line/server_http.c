@@ -307,14 +307,19 @@ static void device_path(uint64_t node_id, char *to, size_t cap)
                    node_id);
 }
 
-static enum err http_device(struct line_server *server, uint64_t node_id,
+static enum err http_device(struct line_server *server, uint64_t node_id, const uint8_t *kcv,
                             struct line_record *ret_record, struct line_fault *fault)
 {
     struct http_server *http = (struct http_server *)server;
     struct net_client_answer answer = {0};
     struct line_record record = {0};
-    char path[64];
+    char path[96], digits[2 * CHECK_VALUE_SIZE + 1];
     device_path(node_id, path, sizeof path);
+    if (kcv != NULL) {
+        size_t len = strlen(path);
+        hex_encode(bytes_of(kcv, CHECK_VALUE_SIZE), digits);
+        (void)snprintf(path + len, sizeof path - len, "?kcv=%s", digits);
+    }
     enum err err = call(http, NET_HTTP_GET, path, NULL, &answer, fault);
     if (err == ERR_OK && answer.status != 404)
         err = line_json_read_record(buf_view(&answer.body), &record, fault);

@@ -123,6 +123,8 @@ json_t *line_json_end(const struct line_end *end)
     (void)json_object_set_new(json, "versions_before", of_versions(end->before, end->versions_len));
     (void)json_object_set_new(json, "versions_after", of_versions(end->after, end->versions_len));
     (void)json_object_set_new(json, "locked", json_boolean(end->locked));
+    if (end->kcv != NULL)
+        (void)json_object_set_new(json, "kcv", of_hex(bytes_of(end->kcv, CHECK_VALUE_SIZE)));
     (void)json_object_set_new(json, "seconds", json_real(end->seconds));
     put_text(json, "text", end->text);
     return json;
@@ -161,6 +163,23 @@ static bool get_kcv(const json_t *json, const char *key, uint8_t to[CHECK_VALUE_
            len == CHECK_VALUE_SIZE;
 }
 
+/* What has no name or check value is passed over: its key is not known then. */
+static void read_apps(const json_t *list, struct line_record *record)
+{
+    size_t i;
+    const json_t *item;
+    json_array_foreach(list, i, item)
+    {
+        struct line_record_app *app = &record->apps[record->apps_len];
+        const char *name = json_string_value(json_object_get(item, "name"));
+        if (record->apps_len == ARRAY_LEN(record->apps) || name == NULL ||
+            strlen(name) >= sizeof app->name || !get_kcv(item, "kcv", app->kcv))
+            continue;
+        (void)snprintf(app->name, sizeof app->name, "%s", name);
+        record->apps_len++;
+    }
+}
+
 enum err line_json_read_record(struct bytes json, struct line_record *ret_record,
                                struct line_fault *fault)
 {
@@ -176,6 +195,8 @@ enum err line_json_read_record(struct bytes json, struct line_record *ret_record
     if (root == NULL || state == NULL || config == NULL || !get_kcv(root, "kcv", record.kcv))
         return no_sense(fault, "device");
     record.provisioned = strcmp(state, "provisioned") == 0;
+    record.tested = json_is_true(json_object_get(root, "tested"));
+    read_apps(json_object_get(root, "applications"), &record);
     record.config_id = strtoull(config, &end, 0);
     record.revision = (uint32_t)json_integer_value(json_object_get(root, "revision"));
     if (*config == '\0' || *end != '\0' || (!record.provisioned && strcmp(state, "keyed") != 0))

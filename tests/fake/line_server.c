@@ -77,13 +77,15 @@ static enum err begin(struct line_server *server, const struct line_begin *told,
     TRY(enter(fake, "begin", fault));
     fake->begins++;
     fake->batch = told->batch;
+    fake->operation = told->operation;
     return leave(fake, "begin", fault);
 }
 
-static enum err device(struct line_server *server, uint64_t node_id, struct line_record *ret_record,
-                       struct line_fault *fault)
+static enum err device(struct line_server *server, uint64_t node_id, const uint8_t *kcv,
+                       struct line_record *ret_record, struct line_fault *fault)
 {
     struct fake_server *fake = of(server);
+    (void)kcv;
     TRY(enter(fake, "device", fault));
     *ret_record =
         fake->record.known && fake->node_id == node_id ? fake->record : (struct line_record){0};
@@ -103,10 +105,20 @@ static enum err report(struct line_server *server, const struct line_report *tol
     secret_free(key);
     fake->reports++;
     fake->apps = (unsigned)told->apps_len;
+    fake->told_kcv = false;
     fake->node_id = told->node_id;
     fake->record = (struct line_record){
         .known = true, .config_id = told->config_id, .revision = told->revision};
     memcpy(fake->record.kcv, told->kcv, sizeof told->kcv);
+    fake->record.tested = fake->operation == LINE_POSTTEST;
+    for (size_t i = 0; i < told->apps_len; i++) {
+        struct line_record_app *app = &fake->record.apps[fake->record.apps_len];
+        if (told->apps[i].extra.len != sizeof app->kcv)
+            continue;
+        (void)snprintf(app->name, sizeof app->name, "%s", told->apps[i].name);
+        memcpy(app->kcv, told->apps[i].extra.data, sizeof app->kcv);
+        fake->record.apps_len++;
+    }
     return leave(fake, "report", fault);
 }
 
@@ -123,8 +135,12 @@ static enum err end(struct line_server *server, const struct line_end *told,
         (void)snprintf(fake->before, sizeof fake->before, "%s", told->before[0].version);
         (void)snprintf(fake->after, sizeof fake->after, "%s", told->after[0].version);
     }
-    if (told->code == LINE_OK && fake->record.known && told->node_id == fake->node_id)
+    fake->told_kcv = told->kcv != NULL;
+    if (told->code == LINE_OK && told->node_id == fake->node_id && told->kcv != NULL &&
+        memcmp(told->kcv, fake->record.kcv, sizeof fake->record.kcv) == 0)
         fake->record.provisioned = true;
+    if (told->code == LINE_OK && fake->operation == LINE_PRETEST)
+        fake->record.tested = false;
     return leave(fake, "end", fault);
 }
 

@@ -23,7 +23,9 @@ struct fake_server {
     unsigned begins, reports, ends, apps;
     uint64_t node_id;
     uint32_t batch;
-    int code; /* of the last end */
+    enum line_operation operation; /* of the last begin */
+    bool told_kcv;                 /* at the last end */
+    int code;                      /* of the last end */
     bool locked;
     char text[256], before[64], after[64];
 };

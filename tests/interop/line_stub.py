@@ -45,7 +45,7 @@ class Stub:
     def __init__(self, folder, tls=None):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.faults, self.runs, self.devices, self.requests = {}, {}, {}, []
+        self.faults, self.runs, self.devices, self.keyings, self.requests = {}, {}, {}, {}, []
         self.lock = threading.Lock()
         self.kms = self.folder / "kms.pem"
         self.kms.write_bytes(kms_key())
@@ -131,8 +131,7 @@ class Stub:
             self.report(int(parts[1], 16), handler.body)
             handler.give(200, {"device": 1})
         elif parts[0] == "devices" and int(parts[1], 16) in self.devices:
-            device = self.devices[int(parts[1], 16)]
-            handler.give(200, {k: device[k] for k in ("kcv", "state", "config_id", "revision")})
+            handler.give(200, self.record(int(parts[1], 16), query.get("kcv", [""])[0]))
         else:
             handler.give(404, {"error": {"code": "NOT_FOUND", "text": "not found"}})
 
@@ -156,6 +155,16 @@ class Stub:
         assert len(key) == 16 and check_value(key).hex() == body["kcv"]
         with self.lock:
             self.devices[node] = {**body, "state": "keyed", "root": key}
+            self.keyings.setdefault(node, []).append(self.devices[node])
+
+    def record(self, node, kcv):
+        """The newest key with this check value, else the newest of all."""
+        device = next((k for k in reversed(self.keyings[node]) if k["kcv"] == kcv), self.devices[node])
+        runs = list(self.runs.values())
+        run = self.runs[device["run"]]
+        since = [r for r in runs[runs.index(run):] if r["operation"] == "PRETEST" and r.get("return_code") == 0 and int(r["node_id"], 16) == node]
+        return {**{k: device[k] for k in ("kcv", "state", "config_id", "revision")}, "tested": run["operation"] == "POSTTEST" and not since,
+                "applications": [{"name": a["name"], "kcv": a["extra"]} for a in device["applications"]]}
 
     def open(self, digits):
         return openssl("pkeyutl", "-decrypt", "-inkey", self.kms, "-pkeyopt", "rsa_padding_mode:oaep", stdin=bytes.fromhex(digits))
@@ -164,7 +173,8 @@ class Stub:
         with self.lock:
             self.runs[run].update(body)
             node = int(body.get("node_id", "0"), 16)
-            if body["return_code"] == 0 and node in self.devices and self.runs[run]["operation"] in ("PROVISION", "POSTTEST"):
+            if body["return_code"] == 0 and "kcv" in body and self.runs[run]["operation"] in ("PROVISION", "POSTTEST"):
+                self.devices[node] = next(k for k in reversed(self.keyings[node]) if k["kcv"] == body["kcv"])
                 self.devices[node]["state"] = "provisioned"
 
     def count(self, method, part):

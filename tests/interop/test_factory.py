@@ -349,3 +349,30 @@ def test_leftovers_go_at_the_start(ready):
     assert not list(packages.glob(".staged*")) and not (packages / CONFIG / "77").exists()
     assert not (packages / "0x00000000000000ff").exists()
     assert (packages / CONFIG / "1" / "package.xml").exists()
+
+
+def test_the_key_that_the_device_has_counts(station, ready):
+    """Two runs on one device: a late report hides nothing, the check value at the end says which key it is."""
+    node = "0x00050000"
+    early, late = station.begin(), station.begin()
+    station.key(late, node, encrypted=bytes(KEY))
+    station.end(late, 0, node)
+    status, answer = station.call("PUT", f"/v1/line/devices/{node}", {
+        "run": early, **station.place(), "time": "2026-11-21T12:00:00Z", "key": "01" * KEY, "kcv": "ff" * 8})
+    assert status == 409 and answer["error"]["code"] == "STATE"
+    assert station.must("GET", f"/v1/line/devices/{node}?kcv=" + "ff" * 8)["state"] == "provisioned"
+    # keyed anew, and the run is lost: what is in the device is the first key still
+    third = station.begin()
+    station.must("PUT", f"/v1/line/devices/{node}", {
+        "run": third, **station.place(), "time": "2026-11-21T12:00:00Z", "key": "02" * KEY, "kcv": "ee" * 8})
+    assert station.must("GET", f"/v1/line/devices/{node}")["kcv"] == "ee" * 8
+    first = station.must("GET", f"/v1/line/devices/{node}?kcv=00112233445566ff")
+    assert (first["kcv"], first["state"], first["tested"]) == ("00112233445566ff", "keyed", False)
+    fourth = station.begin()
+    body = {"return_code": 0, "node_id": node, "kcv": "00112233445566ff"}
+    assert station.call("POST", f"/v1/line/runs/{fourth}/end", {**body, "kcv": "dd" * 8})[0] == 422
+    assert station.call("POST", f"/v1/line/runs/{fourth}/end", {**body, "kcv": "dd"})[0] == 400
+    station.must("POST", f"/v1/line/runs/{fourth}/end", body)
+    record = station.must("GET", f"/v1/line/devices/{node}")
+    assert (record["kcv"], record["state"]) == ("00112233445566ff", "provisioned")
+    assert station.call("GET", f"/v1/line/devices/{node}?kcv=xyz")[0] == 400

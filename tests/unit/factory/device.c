@@ -39,6 +39,17 @@ static void run_begin(unsigned n, enum factory_operation operation)
     assert_true(is_new);
 }
 
+/* The run saw the key that run `of` gave the device. */
+static void run_end_with(unsigned n, unsigned of, uint64_t node_id)
+{
+    bool is_new = false;
+    const struct factory_keying keying = bench_keying(of, node_id);
+    struct factory_run_end ended = bench_run_ended(n, 0, &node_id);
+    ended.kcv = keying.kcv;
+    assert_ok(factory_run_end(bench.factory, &ended, &is_new, NULL));
+    assert_true(is_new);
+}
+
 static void run_end(unsigned n, int code, uint64_t node_id)
 {
     bool is_new = false;
@@ -102,10 +113,127 @@ static void a_new_key_counts_and_the_old_stays(void **state)
     assert_int_equal(get(7).return_code, 71);
     /* a run that finds the key in the device finishes it */
     run_begin(3, FACTORY_PROVISION);
-    run_end(3, 0, 7);
+    run_end_with(3, 2, 7);
     assert_int_equal(get(7).state, FACTORY_DEVICE_PROVISIONED);
     assert_int_equal(get(7).keying, serial);
     assert_int_equal(bench_ask(&bench, "SELECT count(*) FROM device_keying"), 2);
+}
+
+static void a_run_that_did_not_look_at_the_key_provisions_nobody(void **state)
+{
+    (void)state;
+    uint64_t serial = 0;
+    run_begin(1, FACTORY_PROVISION);
+    const struct factory_keying keying = bench_keying(1, 7);
+    assert_ok(factory_device_key(bench.factory, &keying, &serial, NULL));
+    run_end(1, 4, 7);
+    run_begin(2, FACTORY_PROVISION); /* --skip-keys */
+    run_end(2, 0, 7);
+    assert_int_equal(get(7).state, FACTORY_DEVICE_KEYED);
+    /* nor does one that saw a key that nobody reported */
+    run_begin(3, FACTORY_PROVISION);
+    bool is_new = false;
+    uint64_t node = 7;
+    struct factory_run_end ended = bench_run_ended(3, 0, &node);
+    ended.kcv = (const uint8_t[FACTORY_KCV]){9};
+    assert_err(factory_run_end(bench.factory, &ended, &is_new, NULL), ERR_MISMATCH);
+    assert_int_equal(get(7).state, FACTORY_DEVICE_KEYED);
+    assert_int_equal(bench_ask(&bench, "SELECT count(*) FROM factory_run WHERE ended IS NULL"), 1);
+}
+
+/* The device went from one station to another while the first one's report was on its way. */
+static void a_report_that_comes_late_hides_no_key(void **state)
+{
+    (void)state;
+    uint64_t first = 0, second = 0;
+    run_begin(1, FACTORY_PROVISION);
+    run_begin(2, FACTORY_PROVISION);
+    const struct factory_keying theirs = bench_keying(2, 7), late = bench_keying(1, 7);
+    assert_ok(factory_device_key(bench.factory, &theirs, &second, NULL));
+    run_end(2, 0, 7);
+    assert_err(factory_device_key(bench.factory, &late, &first, NULL), ERR_STATE);
+    assert_int_equal(get(7).keying, second);
+    assert_int_equal(get(7).state, FACTORY_DEVICE_PROVISIONED);
+}
+
+/* Two clients have keyed it at the same time: what counts is the key that was seen in it. */
+static void the_key_in_the_device_counts(void **state)
+{
+    (void)state;
+    uint64_t first = 0, second = 0;
+    run_begin(1, FACTORY_PROVISION);
+    run_begin(2, FACTORY_PROVISION);
+    const struct factory_keying ours = bench_keying(1, 7), theirs = bench_keying(2, 7);
+    assert_ok(factory_device_key(bench.factory, &ours, &first, NULL));
+    assert_ok(factory_device_key(bench.factory, &theirs, &second, NULL));
+    assert_int_equal(get(7).keying, second);
+    run_end_with(1, 1, 7);
+    assert_int_equal(get(7).keying, first);
+    assert_memory_equal(get(7).kcv, ours.kcv, sizeof ours.kcv);
+    assert_int_equal(get(7).state, FACTORY_DEVICE_PROVISIONED);
+    run_end(2, 38, 7);
+    assert_int_equal(get(7).keying, first);
+    assert_int_equal(get(7).state, FACTORY_DEVICE_PROVISIONED);
+    struct factory_device_counts counts;
+    assert_ok(factory_device_count(bench.factory, &counts, NULL));
+    assert_int_equal(counts.of[FACTORY_DEVICE_PROVISIONED][0], 1);
+    assert_int_equal(counts.of[FACTORY_DEVICE_KEYED][0], 0);
+}
+
+static enum err take_had(void *ctx, const struct factory_device_had *had)
+{
+    struct factory_device_had *to = ctx;
+    *to = *had;
+    to->device = NULL;
+    return ERR_OK;
+}
+
+static struct factory_device_had had(uint64_t node_id, const uint8_t *kcv, struct arena *arena)
+{
+    struct factory_device_had had = {0};
+    assert_ok(factory_device_had(bench.factory, node_id, kcv, arena, take_had, &had, NULL));
+    return had;
+}
+
+static void a_station_hears_of_the_key_that_it_asks_for(void **state)
+{
+    (void)state;
+    static const uint8_t strange[FACTORY_KCV] = {9};
+    struct arena *arena = NULL;
+    assert_ok(arena_new((size_t)1024 * 1024, &arena));
+    assert_err(factory_device_had(bench.factory, 7, NULL, arena, take_had, NULL, NULL),
+               ERR_NOT_FOUND);
+    bench_provision(&bench, 1, 7, 1000);
+    bench_provision(&bench, 2, 7, 1000);
+    const struct factory_keying first = bench_keying(1, 7), second = bench_keying(2, 7);
+    struct factory_device_had answer = had(7, NULL, arena);
+    assert_true(answer.newest && !answer.tested);
+    assert_memory_equal(answer.kcv, second.kcv, sizeof second.kcv);
+    answer = had(7, first.kcv, arena);
+    assert_false(answer.newest);
+    assert_memory_equal(answer.kcv, first.kcv, sizeof first.kcv);
+    assert_int_equal(answer.config_id, BENCH_CONFIG);
+    answer = had(7, strange, arena);
+    assert_memory_equal(answer.kcv, second.kcv, sizeof second.kcv);
+    run_begin(3, FACTORY_PRETEST);
+    run_end(3, 0, 7);
+    run_begin(4, FACTORY_POSTTEST);
+    uint64_t serial = 0;
+    const struct factory_keying keying = bench_keying(4, 7);
+    assert_ok(factory_device_key(bench.factory, &keying, &serial, NULL));
+    assert_true(had(7, keying.kcv, arena).tested);
+    run_begin(5, FACTORY_PRETEST);
+    run_end(5, 39, 7);
+    assert_true(had(7, keying.kcv, arena).tested);
+    run_begin(6, FACTORY_PRETEST);
+    run_end(6, 0, 7);
+    assert_false(had(7, keying.kcv, arena).tested);
+    /* one that was only pretested has none */
+    run_begin(7, FACTORY_PRETEST);
+    run_end(7, 0, 8);
+    assert_err(factory_device_had(bench.factory, 8, NULL, arena, take_had, NULL, NULL),
+               ERR_NOT_FOUND);
+    arena_free(arena);
 }
 
 static enum err take_newest(void *ctx, uint64_t serial, int64_t received,
@@ -333,6 +461,9 @@ static void a_blob_that_is_no_list_is_refused(void **state)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
 TEST_MAIN(CASE(a_device_is_keyed_then_provisioned), CASE(the_same_key_again_changes_nothing),
           CASE(a_new_key_counts_and_the_old_stays),
+          CASE(a_run_that_did_not_look_at_the_key_provisions_nobody),
+          CASE(a_report_that_comes_late_hides_no_key), CASE(the_key_in_the_device_counts),
+          CASE(a_station_hears_of_the_key_that_it_asks_for),
           CASE(a_host_is_added_to_a_device_that_has_its_key),
           CASE(what_does_not_belong_together_is_refused), CASE(stages_are_remembered),
           CASE(lists_come_in_pages), CASE(lists_are_filtered),

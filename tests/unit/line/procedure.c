@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/hex.h"
+#include "crypto/check_value.h"
 #include "crypto/hash.h"
 #include "fake/gateway_control.h"
 #include "fake/line_server.h"
@@ -150,6 +151,7 @@ static void keys_may_be_left_out(void **state)
     (void)state;
     job.skip_keys = true;
     run_is(LINE_OK);
+    assert_false(server.told_kcv);
     assert_int_equal(server.reports, 0);
     assert_int_equal(fake_node.keys[NODE_ROOT_KEY].active_len, 0);
     assert_false(fake_node.locked);
@@ -225,6 +227,45 @@ static void nothing_is_activated_that_was_not_reported(void **state)
     assert_int_equal(fake_node.keys[NODE_ROOT_KEY].active_len, 0);
     assert_int_equal(server.ends, 1);
     assert_false(fake_node.locked);
+}
+
+/* A key that was reported and never activated: a run that does not look at keys does not make the
+ * server believe that the device has it. */
+static void a_run_without_keys_provisions_nobody(void **state)
+{
+    (void)state;
+    fake_node.fail_call = "activate";
+    fake_node.fail_code = LINE_NO_DEVICE;
+    run_is(LINE_NO_DEVICE);
+    assert_true(server.record.known && !server.record.provisioned);
+    fake_node.fail_call = NULL;
+    job.skip_keys = true;
+    run_is(LINE_OK);
+    assert_false(server.told_kcv);
+    assert_false(server.record.provisioned);
+    job.skip_keys = false;
+    run_is(LINE_OK);
+    assert_true(server.told_kcv);
+    one_identity();
+}
+
+/* Another client wrote a host's key between: the next run sees it and gives both a fresh one. */
+static void a_host_with_another_key_is_keyed_anew(void **state)
+{
+    (void)state;
+    fake_node.fail_call = "lock";
+    fake_node.fail_code = LINE_NO_DEVICE;
+    run_is(LINE_NO_DEVICE);
+    fake_node.fail_call = NULL;
+    fake_node.keys[NODE_HOST_KEY].active[0] ^= 1;
+    run_is(LINE_OK);
+    assert_int_equal(server.reports, 2);
+    assert_true(outcome.keyed);
+    one_identity();
+    uint8_t value[CHECK_VALUE_SIZE];
+    const struct fake_key *host = &fake_node.keys[NODE_HOST_KEY];
+    assert_ok(check_value_of(bytes_of(host->active, host->active_len), value));
+    assert_memory_equal(value, server.record.apps[0].kcv, sizeof value);
 }
 
 /* ---- every failure its code ---- */
@@ -417,6 +458,40 @@ static void a_posttest_that_was_cut_is_finished(void **state)
     }
 }
 
+/* A key from another run is no proof that the device ever joined. */
+static void the_test_over_the_air_is_not_passed_by_an_older_key(void **state)
+{
+    (void)state;
+    fake_node.fail_call = "lock"; /* a single stage, cut at its end */
+    fake_node.fail_code = LINE_NO_DEVICE;
+    run_is(LINE_NO_DEVICE);
+    fake_node.fail_call = NULL;
+    fake_gateway.then = LINE_GATEWAY_UNKNOWN;
+    job.join_timeout_s = 1;
+    job.operation = LINE_POSTTEST;
+    run_is(LINE_NOT_JOINED);
+    assert_false(server.record.provisioned);
+    /* and one that was cut in a POSTTEST is tested again after another PRETEST */
+    fresh();
+    job.operation = LINE_PRETEST;
+    run_is(LINE_OK);
+    job.operation = LINE_POSTTEST;
+    fake_node.fail_call = "lock";
+    fake_node.fail_code = LINE_NO_DEVICE;
+    run_is(LINE_NO_DEVICE);
+    assert_true(server.record.tested);
+    fake_node.fail_call = NULL;
+    job.operation = LINE_PRETEST;
+    run_is(LINE_OK);
+    fake_gateway.then = LINE_GATEWAY_UNKNOWN;
+    job.join_timeout_s = 1;
+    job.operation = LINE_POSTTEST;
+    run_is(LINE_NOT_JOINED);
+    fake_gateway.then = LINE_GATEWAY_JOINED;
+    run_is(LINE_OK);
+    one_identity();
+}
+
 static void no_key_is_ever_logged(void **state)
 {
     (void)state;
@@ -447,4 +522,6 @@ TEST_MAIN(CASE(a_device_is_provisioned), CASE(a_locked_device_is_left_as_it_is),
           CASE(packages_that_lack_something_are_refused),
           CASE(a_host_is_known_by_the_end_of_its_id), CASE(stages_lead_to_the_same),
           CASE(stages_out_of_order_are_refused), CASE(the_test_over_the_air_can_fail),
-          CASE(a_posttest_that_was_cut_is_finished), CASE(no_key_is_ever_logged))
+          CASE(a_posttest_that_was_cut_is_finished), CASE(a_run_without_keys_provisions_nobody),
+          CASE(a_host_with_another_key_is_keyed_anew),
+          CASE(the_test_over_the_air_is_not_passed_by_an_older_key), CASE(no_key_is_ever_logged))

@@ -235,7 +235,14 @@ static void devices_are_reported_and_asked_for(void **state)
          .path = DEVICE,
          .status = 200,
          .body = "{\"kcv\":\"0001020304050607\",\"state\":\"keyed\",\"config_id\":"
-                 "\"0x0000000000000045\",\"revision\":3,\"stage\":\"keyed\"}"},
+                 "\"0x0000000000000045\",\"revision\":3,\"stage\":\"POSTTEST\",\"tested\":true,"
+                 "\"applications\":[{\"name\":\"meter\",\"kcv\":\"aabb030405060708\"},{},7,"
+                 "{\"name\":\"x\",\"kcv\":\"00\"}]}"},
+        {.method = "GET",
+         .path = DEVICE "?kcv=aa00000000000000",
+         .status = 200,
+         .body = "{\"kcv\":\"aa00000000000000\",\"state\":\"provisioned\",\"config_id\":"
+                 "\"0x0000000000000045\",\"revision\":3,\"stage\":null}"},
         {0}};
     serve(lines);
     uint8_t key[3] = {1, 2, 0xff};
@@ -258,11 +265,16 @@ static void devices_are_reported_and_asked_for(void **state)
         "\"time\":\"2023-11-14T22:13:20Z\",\"key\":\"0102ff\",\"kcv\":\"aa00000000000000\","
         "\"applications\":[{\"name\":\"meter\",\"id\":\"0102ff\",\"key\":\"\",\"extra\":\"\"}]}");
     struct line_record record = {0};
-    assert_ok(server->ops->device(server, 0x10200, &record, &fault));
-    assert_true(record.known && !record.provisioned);
+    assert_ok(server->ops->device(server, 0x10200, NULL, &record, &fault));
+    assert_true(record.known && !record.provisioned && record.tested);
+    assert_int_equal(record.apps_len, 1);
+    assert_string_equal(record.apps[0].name, "meter");
+    assert_int_equal(record.apps[0].kcv[1], 0xbb);
     assert_int_equal(record.kcv[7], 7);
     assert_int_equal(record.config_id, 0x45);
-    assert_ok(server->ops->device(server, 0x10201, &record, &fault));
+    assert_ok(server->ops->device(server, 0x10200, report.kcv, &record, &fault));
+    assert_true(record.provisioned && !record.tested && record.kcv[0] == 0xaa);
+    assert_ok(server->ops->device(server, 0x10201, NULL, &record, &fault));
     assert_false(record.known);
 }
 
@@ -282,7 +294,8 @@ static void records_that_make_no_sense_are_refused(void **state)
         const struct http_line lines[] = {
             {.method = "GET", .path = DEVICE, .status = 200, .body = bodies[i]}, {0}};
         serve(lines);
-        assert_fault(server->ops->device(server, 0x10200, &record, &fault), LINE_SERVER_ANSWER);
+        assert_fault(server->ops->device(server, 0x10200, NULL, &record, &fault),
+                     LINE_SERVER_ANSWER);
     }
 }
 
@@ -315,13 +328,15 @@ static void runs_begin_and_end(void **state)
                                  .before = before,
                                  .after = after,
                                  .versions_len = 2,
+                                 .kcv = (const uint8_t[CHECK_VALUE_SIZE]){0xab},
                                  .seconds = 1.5,
                                  .text = "meter: no"};
     assert_ok(server->ops->end(server, &end, &fault));
     assert_string_equal(http_script_body(script, "POST", "/v1/line/runs/" RUN "/end"),
                         "{\"return_code\":70,\"node_id\":\"0x00010200\",\"node_type\":\"UNODE\","
                         "\"versions_before\":{\"node\":\"1.0\"},\"versions_after\":{\"node\":"
-                        "\"2.1.0\",\"meter\":\"5.6\"},\"locked\":false,\"seconds\":1.5,\"text\":"
+                        "\"2.1.0\",\"meter\":\"5.6\"},\"locked\":false,\"kcv\":"
+                        "\"ab00000000000000\",\"seconds\":1.5,\"text\":"
                         "\"meter: no\"}");
 }
 
