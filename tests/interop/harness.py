@@ -92,6 +92,17 @@ def children(pid):
         return []
 
 
+def open_files(pid):
+    """What the process has open. One that is closed while we look is none."""
+    names = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            names.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except FileNotFoundError:
+            continue
+    return names
+
+
 def alive(pid):
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
@@ -192,10 +203,11 @@ class Daemon:
         for pid in children(self.process.pid):
             # the engine is the one that listens: it has the store open
             try:
-                fds = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+                files = open_files(pid)
             except OSError:
                 continue
-            found["engine" if any("store.db" in fd for fd in fds) else "keeper"] = pid
+            if files:
+                found["engine" if any("store.db" in name for name in files) else "keeper"] = pid
         return found
 
     def cli(self, *args, status=DONE, stdin=None, timeout=120):

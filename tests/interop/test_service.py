@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import (BUILD, NETWORK, PASSPHRASE, REALM, SOURCE, Daemon, children, program, run, wait_for)
+from harness import (BUILD, NETWORK, PASSPHRASE, REALM, SOURCE, Daemon, children, open_files, program, run, wait_for)
 
 
 @pytest.fixture(scope="module")
@@ -100,12 +100,11 @@ def test_keeper_holds_nothing_else(served):
     allowed = re.compile(r"^(socket:|pipe:|anon_inode:\[(eventpoll|eventfd|signalfd|timerfd)\]|/dev/null|/dev/urandom|"
                          + re.escape(str(served.log)) + "|" + re.escape(str(served.state / "audit")) + "/|"
                          + re.escape(str(served.folder / "token")) + ")")
-    for fd in os.listdir(f"/proc/{keeper}/fd"):
-        target = os.readlink(f"/proc/{keeper}/fd/{fd}")
-        assert allowed.match(target), f"{fd} -> {target}"
+    files = open_files(keeper)
+    for target in files:
+        assert allowed.match(target), target
     # none of its sockets is one of the network
-    inodes = {m[1] for fd in os.listdir(f"/proc/{keeper}/fd")
-              if (m := re.match(r"socket:\[(\d+)\]", os.readlink(f"/proc/{keeper}/fd/{fd}")))}
+    inodes = {m[1] for target in files if (m := re.match(r"socket:\[(\d+)\]", target))}
     for table in ("tcp", "tcp6", "udp", "udp6"):
         rows = Path(f"/proc/{keeper}/net/{table}").read_text().splitlines()[1:]
         assert not inodes & {row.split()[9] for row in rows}
