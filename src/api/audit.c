@@ -13,15 +13,35 @@
 #include "base/buf.h"
 #include "keeper/audit_verify.h"
 
+/* NULL where it is empty, too. */
+static const char *query_text(const struct api_call *call, const char *name)
+{
+    const char *text = net_http_query(call->http, name);
+    return text != NULL && *text != '\0' ? text : NULL;
+}
+
+static enum err query_time(const struct api_call *call, const char *name, bool end,
+                           int64_t *ret_seconds, struct err_detail *detail)
+{
+    const char *text = query_text(call, name);
+    return text != NULL ? json_read_time(name, text, end, ret_seconds, detail) : ERR_OK;
+}
+
 static enum err show_audit(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
 {
     struct keeper_status keeper;
-    struct audit_filter filter = {.kind = net_http_query(call->http, "kind"),
-                                  .actor = net_http_query(call->http, "actor")};
+    struct audit_filter filter = {.kind = query_text(call, "kind"),
+                                  .actor = query_text(call, "actor"),
+                                  .text = query_text(call, "q")};
     TRY(api_query_number(call, "last", AUDIT_SHOW_MAX, 20, &filter.last, detail));
+    TRY(api_query_number(call, "before", UINT64_MAX, 0, &filter.before, detail));
+    TRY(query_time(call, "from", false, &filter.from, detail));
+    TRY(query_time(call, "to", true, &filter.to, detail));
     TRY(keeper_status(call->fleet.keeper, &keeper, detail));
     filter.head = keeper.records;
-    return audit_show_json(api_daemon(call->api)->audit_dir, &filter, ret_answer, detail);
+    TRY(audit_show_json(api_daemon(call->api)->audit_dir, &filter, ret_answer, detail));
+    return json_object_set_new(*ret_answer, "kinds", audit_kinds_json()) == 0 ? ERR_OK
+                                                                              : ERR_NO_MEMORY;
 }
 API_HANDLER(show_audit)
 

@@ -1,6 +1,12 @@
 #include "api/audit_json.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
 #include "api/json.h"
+#include "base/hex.h"
 #include "keeper/types.h"
 
 static json_t *text_json(struct bytes text)
@@ -37,12 +43,47 @@ static json_t *record_json(const struct audit_record *record)
         json_of_hex(record->hash, sizeof record->hash));
 }
 
+static bool has_no_case(struct bytes text, const char *wanted)
+{
+    size_t len = strlen(wanted);
+    for (size_t i = 0; i + len <= text.len; i++) {
+        if (strncasecmp((const char *)text.data + i, wanted, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* In the texts of a record, its numbers as they are written, and the beginning of its hash. */
+static bool says(const struct audit_record *record, const char *wanted)
+{
+    const struct audit_event *e = &record->event;
+    const struct audit_kind_row *row = audit_kind_row(e->kind);
+    char numbers[256], hash[2 * AUDIT_HASH_SIZE + 1], place[24];
+    if (has_no_case(e->actor, wanted) ||
+        (e->kind != AUDIT_HEAD_SIGNATURE && has_no_case(e->text, wanted)))
+        return true;
+    hex_encode(bytes_of(record->hash, AUDIT_HASH_SIZE), hash);
+    if (e->table == KEEPER_NODE)
+        (void)snprintf(place, sizeof place, "0x%0*" PRIx64, e->row > UINT32_MAX ? 16 : 8, e->row);
+    else
+        (void)snprintf(place, sizeof place, "%" PRIu64, e->row);
+    int len = snprintf(numbers, sizeof numbers, "%" PRIu64 " %s %s %s %s %s %.16s", record->seq,
+                       row != NULL ? row->name : "unknown", err_row(e->result)->name,
+                       e->table != 0 ? keeper_table_name(e->table) : "", place,
+                       e->purpose != 0 ? keeper_purpose_name(e->purpose) : "", hash);
+    return has_no_case(bytes_of(numbers, len > 0 ? (size_t)len : 0), wanted);
+}
+
 static bool wanted(const struct audit_filter *filter, enum audit_kind kind,
                    const struct audit_record *record)
 {
-    if (filter->kind != NULL && record->event.kind != kind)
+    int64_t seconds = (int64_t)(record->time_us / 1000000);
+    if ((filter->kind != NULL && record->event.kind != kind) ||
+        (filter->from != 0 && seconds < filter->from) || (filter->to != 0 && seconds > filter->to))
         return false;
-    return filter->actor == NULL || bytes_equal(record->event.actor, bytes_str(filter->actor));
+    if (filter->actor != NULL && !bytes_equal(record->event.actor, bytes_str(filter->actor)))
+        return false;
+    return filter->text == NULL || says(record, filter->text);
 }
 
 static uint64_t max_of(const struct audit_filter *filter)
@@ -68,7 +109,7 @@ static enum err collect(struct audit_reader *reader, const struct audit_filter *
         struct audit_record record;
         bool end = false;
         TRY(audit_read_next(reader, &record, &end, detail));
-        if (end)
+        if (end || (filter->before != 0 && record.seq >= filter->before))
             return ERR_OK;
         if (!wanted(filter, kind, &record))
             continue;
@@ -80,6 +121,17 @@ static enum err collect(struct audit_reader *reader, const struct audit_filter *
     }
 }
 
+/* Where nothing is searched for, reading begins near the end. */
+static uint64_t first_of(const struct audit_filter *filter)
+{
+    bool tail = filter->kind == NULL && filter->actor == NULL && filter->text == NULL &&
+                filter->from == 0 && filter->to == 0 && filter->last != 0;
+    uint64_t end = filter->head + 1;
+    if (filter->before != 0 && filter->before < end)
+        end = filter->before;
+    return tail && filter->head != 0 && end > filter->last ? end - filter->last : 0;
+}
+
 enum err audit_show_json(const char *dir, const struct audit_filter *filter, json_t **ret_json,
                          struct err_detail *detail)
 {
@@ -87,8 +139,7 @@ enum err audit_show_json(const char *dir, const struct audit_filter *filter, jso
     if (filter->kind != NULL && audit_kind_find(filter->kind, &kind) != ERR_OK)
         return err_set(detail, ERR_ARGUMENT, "'%s' is no kind of record; docs/audit.md lists them",
                        filter->kind);
-    bool tail_only = filter->kind == NULL && filter->actor == NULL && filter->last != 0;
-    uint64_t from = tail_only && filter->head > filter->last ? filter->head - filter->last + 1 : 0;
+    uint64_t from = first_of(filter);
     AUTO(audit_reader_freep) struct audit_reader *reader = NULL;
     AUTO(json_freep) json_t *list = json_array();
     TRY(audit_reader_open(dir, from, &reader, detail));
@@ -96,6 +147,17 @@ enum err audit_show_json(const char *dir, const struct audit_filter *filter, jso
     TRY(keep_last(list, max_of(filter)));
     *ret_json = json_pack("{s:O}", "records", list);
     return *ret_json != NULL ? ERR_OK : ERR_NO_MEMORY;
+}
+
+json_t *audit_kinds_json(void)
+{
+    json_t *kinds = json_array();
+    for (unsigned i = 0; i < AUDIT_KIND_END; i++) {
+        const struct audit_kind_row *row = audit_kind_row(i);
+        if (row != NULL)
+            (void)json_array_append_new(kinds, json_string(row->name));
+    }
+    return kinds;
 }
 
 json_t *audit_verify_json(const struct audit_verify_result *r)

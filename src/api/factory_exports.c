@@ -59,10 +59,7 @@ static enum err body_time(const struct api_call *call, const char *field, int64_
     TRY(api_text_optional(call, field, &text, detail));
     if (text == NULL || *text == '\0')
         return ERR_OK;
-    TRY(factory_parse_time(field, text, value, detail));
-    /* a day alone is meant with all its hours */
-    if (strcmp(field, "to") == 0 && strlen(text) == 10)
-        *value += 86399;
+    TRY(json_read_time(field, text, strcmp(field, "to") == 0, value, detail));
     *ret_pointer = value;
     return ERR_OK;
 }

@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "api/json.h"
 #include "base/hex.h"
@@ -36,25 +35,6 @@ enum err factory_parse_id(const char *what, const char *text, uint64_t *ret_id,
     if (len == 0 || digits[len] != '\0' || errno != 0)
         return err_set(detail, ERR_ARGUMENT, "%s: a number is wanted, decimal or 0x", what);
     *ret_id = id;
-    return ERR_OK;
-}
-
-/* RFC 3339, in UTC; a day alone begins at midnight. */
-enum err factory_parse_time(const char *what, const char *text, int64_t *ret_time,
-                            struct err_detail *detail)
-{
-    struct tm tm = {0};
-    const char *end = strptime(text, "%Y-%m-%d", &tm);
-    if (end != NULL && *end == 'T')
-        end = strptime(end + 1, "%H:%M:%S", &tm);
-    if (end != NULL && *end == '.')
-        end += 1 + strspn(end + 1, "0123456789");
-    bool good = end != NULL && (*end == '\0' || strcmp(end, "Z") == 0);
-    int64_t seconds = good ? (int64_t)timegm(&tm) : 0;
-    if (!good || seconds < 0)
-        return err_set(detail, ERR_ARGUMENT, "%s: a time such as 2026-11-21T14:20:00Z is wanted",
-                       what);
-    *ret_time = seconds;
     return ERR_OK;
 }
 

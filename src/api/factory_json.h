@@ -14,8 +14,6 @@ MUST_CHECK enum err api_factory(const struct api_call *call, struct factory **re
 /* Ids: 0x and hexadecimal, or decimal. ERR_ARGUMENT names `what`. */
 MUST_CHECK enum err factory_parse_id(const char *what, const char *text, uint64_t *ret_id,
                                      struct err_detail *detail);
-MUST_CHECK enum err factory_parse_time(const char *what, const char *text, int64_t *ret_time,
-                                       struct err_detail *detail);
 /* Of the query: false where it is not there. */
 MUST_CHECK enum err factory_query_id(const struct api_call *call, const char *name, bool *ret_there,
                                      uint64_t *ret_id, struct err_detail *detail);

@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/hex.h"
 
 #define HEX_MAX 64
+#define DAY_S   86400
 
 void json_freep(json_t **json)
 {
@@ -57,6 +59,26 @@ json_t *json_of_time(int64_t seconds)
     char text[32];
     clock_format(seconds, text);
     return json_string(text);
+}
+
+enum err json_read_time(const char *what, const char *text, bool day_end, int64_t *ret_seconds,
+                        struct err_detail *detail)
+{
+    struct tm tm = {0};
+    const char *end = strptime(text, "%Y-%m-%d", &tm);
+    bool day = end != NULL && *end == '\0';
+    if (end != NULL && *end == 'T')
+        end = strptime(end + 1, "%H:%M:%S", &tm);
+    if (end != NULL && *end == '.')
+        end += 1 + strspn(end + 1, "0123456789");
+    bool good = end != NULL && (*end == '\0' || strcmp(end, "Z") == 0);
+    struct tm asked = tm; /* timegm makes the 2nd of March of the 30th of February */
+    int64_t seconds = good ? (int64_t)timegm(&tm) : -1;
+    if (seconds < 0 || tm.tm_mday != asked.tm_mday || tm.tm_mon != asked.tm_mon)
+        return err_set(detail, ERR_ARGUMENT, "%s: a time such as 2026-11-21T14:20:00Z is wanted",
+                       what);
+    *ret_seconds = seconds + (day && day_end ? DAY_S - 1 : 0);
+    return ERR_OK;
 }
 
 json_t *json_of_hex(const void *data, size_t len)

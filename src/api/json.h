@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <jansson.h>
@@ -18,4 +19,8 @@ void json_wipe_memory(void);
 json_t *json_of_id(uint64_t id, unsigned id_bits);
 /* "2026-11-21T02:39:00Z", or null for 0. */
 json_t *json_of_time(int64_t seconds);
+/* The other way round: UTC with or without its Z, or a day alone, which is its first second or, where
+ * `day_end`, its last. ERR_ARGUMENT names `what`; a day that no calendar has is one. */
+MUST_CHECK enum err json_read_time(const char *what, const char *text, bool day_end,
+                                   int64_t *ret_seconds, struct err_detail *detail);
 json_t *json_of_hex(const void *data, size_t len);

@@ -274,7 +274,7 @@ static enum err read_keying(const struct api_call *call, struct report *report,
     TRY(factory_parse_run(run, keying->run, detail));
     TRY(body_place(call, &keying->config_id, &keying->revision, &keying->batch, detail));
     TRY(api_text(call, "time", &time, detail));
-    TRY(factory_parse_time("time", time, &keying->time, detail));
+    TRY(json_read_time("time", time, false, &keying->time, detail));
     TRY(factory_field_hex(call->body, "kcv", sizeof keying->kcv, &report->hex, detail));
     bool keeps = json_object_get(call->body, "key") == NULL; /* a host's tool tells of hosts only */
     if (report->hex.len != (keeps ? 0 : sizeof keying->kcv))

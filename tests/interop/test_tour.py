@@ -453,6 +453,14 @@ def test_audit(site, folder):
     assert "signature" in (other.out + other.err)
     shown = run([program("claviger"), "--json", "audit", "show", "--directory", copy, "--last", "3"]).json
     assert len(shown["records"]) == 3
+    stolen = operator.json("audit", "show", "--search", "STOLEN", "--last", "0")["records"]
+    assert stolen and all("stolen" in r["text"] for r in stolen)
+    first = operator.json("audit", "show", "--before", str(stolen[0]["seq"]), "--last", "0")["records"]
+    assert [r["seq"] for r in first] == list(range(1, stolen[0]["seq"]))
+    assert operator.json("audit", "show", "--search", "stolen", "--to", "2020-01-01")["records"] == []
+    offline = operator.json("audit", "show", "--search", "stolen", "--directory", copy, "--from", "2020-01-01", "--last", "0")
+    assert [r["seq"] for r in offline["records"]] == [r["seq"] for r in stolen]
+    assert "a time such as" in operator.cli("audit", "show", "--from", "yesterday", status=None).err
     kinds = {r["kind"] for r in operator.records()}
     assert {"network-created", "batch-imported", "batch-refused", "release", "key-rotated", "key-retired", "node-state",
             "peer-created", "certificate-issued", "keyring-exported", "backup-written"} <= kinds

@@ -349,13 +349,29 @@ def test_export(site, page, package):
     page.until(lambda: "0x0002000a" in page.text() and "0x00020000" not in page.text(), "devices never exported")
 
 
-def test_audit(page):
+def test_audit(site, page):
+    while site.daemon.json("status")["keeper"]["records"] <= 120:  # more than a page of them
+        site.daemon.cli("network", "rotate", NETWORK, "--key", "gateway")
     to(page, "Audit")
     page.says("Audit records, newest first")
     page.click("Verify")
     page.says("Whole, from the first record to the last")
-    page.fill("Search these records", "mira")
+    records = "return [...document.querySelectorAll('tbody tr')].map((r) => r.innerText)"
+    page.until(lambda: len(page.js(records)) == 100, "the newest hundred")
+    page.fill("Search records", "MIRA")
+    page.until(lambda: page.js(records) and all("mira" in r for r in page.js(records)), "only what says mira")
     page.says("user-created")
+    page.choose("Kind", "package-imported")
+    page.says("No record fits")
+    page.click("Clear")
+    page.choose("Kind", "start")
+    page.says("clavigerd")
+    page.fill("Actor", "nobody")
+    page.says("The whole chain was searched")
+    page.click("Clear")
+    page.until(lambda: len(page.js(records)) == 100, "the newest hundred")
+    page.click("Show more")
+    page.until(lambda: len(page.js(records)) > 100 and page.js(records)[-1].startswith("1\t"), "the first of all")
 
 
 def test_system_and_backup(site, page):

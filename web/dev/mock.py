@@ -357,8 +357,10 @@ class Api:
                 f.users.pop(user, None)
                 return {}
             case ("GET", "audit"):
-                rows = [r for r in f.records if query.get("kind", "") in ("", r["kind"]) and query.get("actor", "") in ("", r["actor"])]
-                return {"records": rows[-int(query.get("last", 20)):]}
+                rows = [r for r in f.records if query.get("kind", "") in ("", r["kind"]) and query.get("actor", "") in ("", r["actor"])
+                        and query.get("q", "").lower() in " ".join(str(v) for v in r.values()).lower()
+                        and query.get("from", "") <= r["time"] <= query.get("to", "9") and r["seq"] < int(query.get("before", 1 << 62))]
+                return {"records": rows[-int(query.get("last", 20)):], "kinds": sorted({r["kind"] for r in f.records})}
             case ("POST", "audit", "verify"):
                 return f.start("verify", ["verify"], lambda: {
                     "verified": True, "segments": 13, "records": 80400, "signatures": 412, "first_time": when(86400 * 200), "last_time": when(4),

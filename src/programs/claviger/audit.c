@@ -111,20 +111,53 @@ static void print_records(const struct cli *cli, const json_t *answer)
     }
 }
 
+static enum err option_time(struct cli *cli, const char *name, bool end, int64_t *ret_seconds)
+{
+    const char *text = cli_option(cli, name);
+    return text != NULL ? json_read_time(name, text, end, ret_seconds, &cli->detail) : ERR_OK;
+}
+
+static enum err show_folder(struct cli *cli, const char *dir, uint64_t last, uint64_t before,
+                            json_t **ret_answer)
+{
+    struct audit_filter filter = {.last = last,
+                                  .before = before,
+                                  .kind = cli_option(cli, "kind"),
+                                  .actor = cli_option(cli, "actor"),
+                                  .text = cli_option(cli, "search")};
+    TRY(option_time(cli, "from", false, &filter.from));
+    TRY(option_time(cli, "to", true, &filter.to));
+    return audit_show_json(dir, &filter, ret_answer, &cli->detail);
+}
+
+/* "&q=stolen&from=2026-11-21": what was given of the options that the API knows, too. */
+static enum err filter_query(const struct cli *cli, struct buf *to)
+{
+    static const char *const names[][2] = {{"kind", "kind"}, {"actor", "actor"},
+                                           {"search", "q"},  {"from", "from"},
+                                           {"to", "to"},     {"before", "before"}};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const char *text = cli_option(cli, names[i][0]);
+        if (text != NULL)
+            TRY(buf_printf(to, "&%s=%s", names[i][1], cli_escape(text)));
+    }
+    return ERR_OK;
+}
+
 enum err command_audit_show(struct cli *cli)
 {
-    uint64_t last = 20;
+    uint64_t last = 20, before = 0;
     AUTO(json_freep) json_t *answer = NULL;
-    const char *dir = cli_option(cli, "directory"), *kind = cli_option(cli, "kind"),
-               *actor = cli_option(cli, "actor");
+    AUTO(buf_done) struct buf query = {0};
+    const char *dir = cli_option(cli, "directory");
     TRY(cli_number(cli, "last", AUDIT_SHOW_MAX, 20, &last));
+    TRY(cli_number(cli, "before", UINT64_MAX, 0, &before));
     if (dir != NULL) {
-        const struct audit_filter filter = {.last = last, .kind = kind, .actor = actor};
-        TRY(audit_show_json(dir, &filter, &answer, &cli->detail));
+        TRY(show_folder(cli, dir, last, before, &answer));
     } else {
-        TRY(cli_call(cli, NET_HTTP_GET, NULL, &answer, "/v1/audit?last=%" PRIu64 "%s%s%s%s", last,
-                     kind != NULL ? "&kind=" : "", kind != NULL ? cli_escape(kind) : "",
-                     actor != NULL ? "&actor=" : "", actor != NULL ? cli_escape(actor) : ""));
+        TRY(filter_query(cli, &query));
+        TRY(cli_call(cli, NET_HTTP_GET, NULL, &answer, "/v1/audit?last=%" PRIu64 "%.*s", last,
+                     (int)query.len, query.len > 0 ? (const char *)query.data : ""));
     }
     if (!cli_print_json(cli, answer))
         print_records(cli, answer);

@@ -1,6 +1,8 @@
 #include "api/audit_json.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "../keeper/rig.h"
 #include "api/json.h"
@@ -59,11 +61,52 @@ static void records_are_chosen_and_in_order(void **state)
     assert_int_equal(count(&(struct audit_filter){.actor = "cli:odd"}, &json), 10);
     assert_int_equal(count(&(struct audit_filter){.actor = "cli:odd", .last = 3}, &json), 3);
     assert_int_equal(count(&(struct audit_filter){.kind = "note", .actor = "nobody"}, &json), 0);
+    assert_int_equal(count(&(struct audit_filter){.last = 5, .before = 11}, &json), 5);
+    assert_int_equal(seq(json, 4), 10);
+    struct audit_filter page = {.last = 5, .before = 11, .head = (uint64_t)last};
+    assert_int_equal(count(&page, &json), 5);
+    assert_int_equal(seq(json, 0), 6);
+    page.before = 3;
+    assert_int_equal(count(&page, &json), 2);
     json_t *none = NULL;
     assert_err(audit_show_json(rig.dir, &(struct audit_filter){.kind = "odd"}, &none, NULL),
                ERR_ARGUMENT);
     assert_err(audit_show_json("/nonexistent", &(struct audit_filter){0}, &none, NULL),
                ERR_NOT_FOUND);
+}
+
+/* Whatever a record shows is found, in the whole chain and not only at its end. */
+static void records_are_searched(void **state)
+{
+    (void)state;
+    AUTO(json_freep) json_t *json = NULL;
+    size_t all = count(&(struct audit_filter){0}, &json);
+    AUTO(json_freep)
+    json_t *first = json_incref(json_array_get(json_object_get(json, "records"), 0));
+    static const struct {
+        const char *text;
+        size_t found;
+    } cases[] = {{"cli:odd", 10},      {"CLI:Odd", 10}, {"a note", 30},      {"A NOTE", 30},
+                 {"0xfedcba98765", 1}, {"generate", 1}, {"no such thing", 0}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        assert_int_equal(count(&(struct audit_filter){.text = cases[i].text}, &json),
+                         cases[i].found);
+    assert_int_equal(count(&(struct audit_filter){.text = "odd", .kind = "generate"}, &json), 0);
+    assert_int_equal(count(&(struct audit_filter){.text = "note", .last = 4}, &json), 4);
+    char hash[13];
+    (void)snprintf(hash, sizeof hash, "%s", json_string_value(json_object_get(first, "hash")));
+    assert_int_equal(count(&(struct audit_filter){.text = hash, .head = all, .last = 20}, &json),
+                     1);
+    assert_int_equal(seq(json, 0), json_integer_value(json_object_get(first, "seq")));
+    int64_t now = time(NULL);
+    assert_int_equal(count(&(struct audit_filter){.from = now - 3600}, &json), all);
+    assert_int_equal(count(&(struct audit_filter){.from = now + 3600}, &json), 0);
+    assert_int_equal(count(&(struct audit_filter){.to = now - 3600}, &json), 0);
+    assert_int_equal(count(&(struct audit_filter){.from = now - 3600, .to = now + 3600}, &json),
+                     all);
+    AUTO(json_freep) json_t *kinds = audit_kinds_json();
+    assert_true(json_array_size(kinds) > 40);
+    assert_string_equal(json_string_value(json_array_get(kinds, 0)), "start");
 }
 
 static void a_nodes_id_is_text(void **state)
@@ -93,5 +136,6 @@ static void a_verdict_names_the_problem(void **state)
 }
 
 TEST_MAIN(cmocka_unit_test_setup_teardown(records_are_chosen_and_in_order, begin, end),
+          cmocka_unit_test_setup_teardown(records_are_searched, begin, end),
           cmocka_unit_test_setup_teardown(a_nodes_id_is_text, begin, end),
           cmocka_unit_test(a_verdict_names_the_problem))

@@ -47,6 +47,42 @@ static void an_error_is_told_whatever_its_text(void **state)
     assert_string_equal(json_string_value(json_object_get(json, "code")), "IO");
 }
 
+static void times_are_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t first, last; /* as the beginning and as the end of a span; -1: refused */
+    } cases[] = {
+        {"2026-11-21T14:20:00Z", 1795270800, 1795270800},
+        {"2026-11-21T14:20:00", 1795270800, 1795270800},
+        {"2026-11-21T14:20:00.123456Z", 1795270800, 1795270800},
+        {"2026-11-21", 1795219200, 1795305599},
+        {"2028-02-29", 1835395200, 1835481599},
+        {"2026-02-29", -1, -1},
+        {"2026-02-30T00:00:00Z", -1, -1},
+        {"2026-13-01", -1, -1},
+        {"2026-11-21T14:20:00+02:00", -1, -1},
+        {"2026-11-21 14:20", -1, -1},
+        {"1969-12-31", -1, -1},
+        {"yesterday", -1, -1},
+        {"", -1, -1},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct err_detail detail = {0};
+        int64_t first = -1, last = -1;
+        bool good = cases[i].first >= 0;
+        assert_int_equal(json_read_time("from", cases[i].text, false, &first, &detail),
+                         good ? ERR_OK : ERR_ARGUMENT);
+        assert_int_equal(json_read_time("from", cases[i].text, true, &last, NULL),
+                         good ? ERR_OK : ERR_ARGUMENT);
+        assert_int_equal(first, cases[i].first);
+        assert_int_equal(last, cases[i].last);
+        if (!good)
+            assert_non_null(strstr(detail.text, "from: a time such as"));
+    }
+}
+
 /* What jansson frees has been wiped: seen through a block that the allocator hands out again. */
 static void freed_memory_is_wiped(void **state)
 {
@@ -62,6 +98,7 @@ static void freed_memory_is_wiped(void **state)
     assert_non_null(json);
 }
 
-TEST_MAIN(cmocka_unit_test(values_have_one_form), cmocka_unit_test(errors_have_code_text_and_hint),
+TEST_MAIN(cmocka_unit_test(values_have_one_form), cmocka_unit_test(times_are_read),
+          cmocka_unit_test(errors_have_code_text_and_hint),
           cmocka_unit_test(an_error_is_told_whatever_its_text),
           cmocka_unit_test(freed_memory_is_wiped))

@@ -1,7 +1,7 @@
 import { h } from "preact";
 import { PageProps } from "../app";
 import { get, Job, run } from "../api";
-import { count } from "../format";
+import { count, dayEnd, dayStart } from "../format";
 import { component, useEffect, useLoad, useSettled, useState } from "../hooks";
 import { useEvents } from "../events";
 import { requery } from "../router";
@@ -71,48 +71,58 @@ const Verify = component(() => {
     );
 });
 
+const PAGE = 100;
+
 export const Audit = component<PageProps>(({ place }) => {
-    const [q, setQ] = useState(place.query.q ?? "");
-    const [kind, setKind] = useState(place.query.kind ?? "");
-    const [actor, setActor] = useState(place.query.actor ?? "");
-    const [last, setLast] = useState(100);
-    const asked = useSettled(`${kind}\n${actor}`);
-    const found = useLoad<{ records: Record_[] }>(() => get("/v1/audit", { last, kind: asked.split("\n")[0], actor: asked.split("\n")[1] }), [asked, last]);
-    useEffect(() => { requery({ q, kind, actor }); }, [q, asked]);
+    const [filter, set] = useState({ q: "", kind: "", actor: "", from: "", to: "", ...place.query } as
+        { q: string; kind: string; actor: string; from: string; to: string });
+    const asked = useSettled(filter, 300);
+    const change = (name: string) => (value: string): void => set((before) => ({ ...before, [name]: value }));
+    const badDates = asked.from && asked.to && asked.from > asked.to ? "after the first day" : null;
+    const query = { ...asked, from: dayStart(asked.from), to: dayEnd(asked.to), last: PAGE };
+    const found = useLoad<{ records: Record_[]; kinds: string[] }>(() => get("/v1/audit", query), [asked]);
+    useEffect(() => { requery(asked); }, [asked]);
+    const [older, setOlder] = useState<{ rows: Record_[]; full: boolean; busy: boolean; error: Error | null }>({ rows: [], full: false, busy: false, error: null });
+    useEffect(() => { setOlder({ rows: [], full: (found.data?.records.length ?? 0) >= PAGE, busy: false, error: null }); }, [found.data]);
     const [fresh, setFresh] = useState(false);
     useEvents("audit", (name) => { if (name === "audit") setFresh(true); }, () => undefined);
     useEffect(() => setFresh(false), [found.data]);
-    const all = [...(found.data?.records ?? [])].reverse();
-    const needle = q.toLowerCase();
-    const rows = all.filter((r) => !needle || `${r.seq} ${r.kind} ${r.result} ${r.node ?? ""} ${r.actor} ${r.text} ${r.table} ${r.purpose}`.toLowerCase().includes(needle));
-    const [kinds, setKinds] = useState<string[]>([]);
-    useEffect(() => { setKinds((before) => [...new Set([...before, ...all.map((r) => r.kind), ...(kind ? [kind] : [])])].sort()); }, [found.data]);
+    const rows = [...[...(found.data?.records ?? [])].reverse(), ...older.rows];
+    const more = (): void => {
+        setOlder((before) => ({ ...before, busy: true, error: null }));
+        get<{ records: Record_[] }>("/v1/audit", { ...query, before: rows[rows.length - 1].seq }).then(
+            (page) => setOlder((before) => ({ rows: [...before.rows, ...[...page.records].reverse()], full: page.records.length >= PAGE, busy: false, error: null })),
+            (error) => setOlder((before) => ({ ...before, busy: false, error })));
+    };
+    const filtered = Object.values(asked).some((v) => v !== "");
     return (
         <Page title="Audit" lead="What was done with keys, by whom: a chain of records that can't be changed unnoticed.">
             <Verify />
             <div class="filters">
-                <Search label="Search these records" value={q} onValue={setQ} placeholder="In these records: node, actor, text" />
-                <Select label="Kind" value={kind} onValue={setKind} options={[["", "any"], ...kinds]} />
-                <TextField label="Actor" value={actor} onValue={setActor} />
-                <Select label="Newest" value={String(last)} onValue={(v) => setLast(Number(v))} options={["100", "500", "2000", "20000"]} />
+                <Search label="Search records" value={filter.q} onValue={change("q")} placeholder="Node, actor, text, number, hash" />
+                <Select label="Kind" value={filter.kind} onValue={change("kind")} options={[["", "any"], ...(found.data?.kinds ?? (filter.kind ? [filter.kind] : []))]} />
+                <TextField label="Actor" value={filter.actor} onValue={change("actor")} />
+                <TextField label="From" type="date" value={filter.from} onValue={change("from")} />
+                <TextField label="To" type="date" value={filter.to} onValue={change("to")} error={badDates} />
+                {filtered ? <button type="button" class="quiet" onClick={() => set({ q: "", kind: "", actor: "", from: "", to: "" })}>Clear</button> : null}
             </div>
             {fresh ? <p class="note" role="status">There are new records. <button type="button" class="link" onClick={found.reload}>Show them</button></p> : null}
             <section class="part" aria-label="Records">
-                <ErrorBox error={found.error} retry={found.reload} />
+                <ErrorBox error={found.error ?? older.error} retry={found.error ? found.reload : more} />
                 {!found.data ? (found.error ? null : <Loading rows={8} what="Loading records" />) : rows.length === 0 ? (
-                    <Empty icon="search" title="No record fits">{q ? "Only the newest records are searched: show more of them." : null}</Empty>
+                    <Empty icon="search" title="No record fits">The whole chain was searched.</Empty>
                 ) : [
-                    <Table key="t" caption="Audit records, newest first" busy={found.loading} rows={rows.slice(0, 500)} rowKey={(r) => r.seq} columns={[
+                    <Table key="t" caption="Audit records, newest first" busy={found.loading} rows={rows} rowKey={(r) => r.seq} columns={[
                         { name: "Record", cell: (r) => <span class="num">{r.seq}</span> },
                         { name: "Time", cell: (r) => <Time value={r.time} seconds /> },
                         { name: "Kind", cell: (r) => <span class="nowrap">{r.kind}</span> },
                         { name: "Result", cell: (r) => <Sign mark={r.result === "OK" ? "good" : "bad"}>{r.result === "OK" ? "ok" : r.result}</Sign> },
                         { name: "Actor", cell: (r) => r.actor },
                         { name: "What", cell: (r) => <span>{r.node ? <Code>{r.node}</Code> : [r.table, r.row ? String(r.row) : ""].filter(Boolean).join(" ")} <span class="muted">{r.purpose}</span></span> },
-                        { name: "Text", cell: (r) => r.text },
+                        { name: "Text", cell: (r) => <span class="anywhere">{r.text}</span> },
                         { name: "Hash", wide: true, cell: (r) => <Code>{r.hash.slice(0, 12)}…</Code> },
                     ]} />,
-                    <More key="m" shown={Math.min(500, rows.length)} total={rows.length} />,
+                    <More key="m" shown={rows.length} more={older.full ? more : null} busy={older.busy} />,
                 ]}
             </section>
         </Page>
