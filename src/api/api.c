@@ -144,6 +144,11 @@ enum err api_submit(struct api *api, void (*fn)(void *arg, struct keeper_client 
     return err;
 }
 
+void api_load(struct api *api, bool line, struct workers_load *ret_load)
+{
+    workers_load(line && api->quick_workers != NULL ? api->quick_workers : api->workers, ret_load);
+}
+
 static void tell_of_job(void *ctx, const char *owner, const char *json)
 {
     api_events_post_to(ctx, API_TOPIC_JOBS, owner, "job", json);

@@ -68,6 +68,8 @@ struct vault *api_vault(struct api *api);
 struct store *api_store(struct api *api);
 struct vault_clients *api_clients(const struct api *api);
 struct spool *api_spool(struct api *api);
+/* Of the threads that answer requests, or those of the line. */
+void api_load(struct api *api, bool line, struct workers_load *ret_load);
 struct jobs *api_jobs(struct api *api);
 struct logins *api_logins(struct api *api);
 struct events *api_events(struct api *api);

@@ -268,6 +268,20 @@ enum err jobs_cancel(struct jobs *jobs, uint64_t id)
     return job != NULL ? ERR_OK : ERR_NOT_FOUND;
 }
 
+void jobs_load(struct jobs *jobs, unsigned *ret_waiting, unsigned *ret_running)
+{
+    unsigned waiting = 0, running = 0;
+    (void)pthread_mutex_lock(&jobs->lock);
+    for (size_t i = 0; i < JOBS_MAX; i++) {
+        const struct job *job = &jobs->slots[i];
+        waiting += job->id != 0 && job->state == JOB_QUEUED;
+        running += job->id != 0 && job->state == JOB_RUNNING;
+    }
+    (void)pthread_mutex_unlock(&jobs->lock);
+    *ret_waiting = waiting;
+    *ret_running = running;
+}
+
 void jobs_cancel_all(struct jobs *jobs)
 {
     (void)pthread_mutex_lock(&jobs->lock);

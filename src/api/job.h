@@ -45,6 +45,8 @@ bool job_progress(void *job, const char *stage, uint64_t done, uint64_t total);
 MUST_CHECK enum err jobs_show(struct jobs *jobs, uint64_t id, uint64_t from_line,
                               json_t **ret_json);
 MUST_CHECK enum err jobs_cancel(struct jobs *jobs, uint64_t id);
+/* How many wait and how many run. */
+void jobs_load(struct jobs *jobs, unsigned *ret_waiting, unsigned *ret_running);
 void jobs_cancel_all(struct jobs *jobs);
 /* Forget what ended more than JOB_KEEP_S ago; `now_ns` is the monotonic clock. */
 void jobs_tidy(struct jobs *jobs, uint64_t now_ns);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "crypto/rsa.h"
+#include "factory/staging.h"
 
 #define PEM_LEN_MAX ((size_t)64 * 1024)
 
@@ -32,6 +33,37 @@ static json_t *keeper_json(const struct keeper_status *k)
                      (json_int_t)(k->started_us / 1000000));
 }
 
+static void add_queue(json_t *list, const char *name, uint64_t waiting, uint64_t running,
+                      uint64_t max)
+{
+    (void)json_array_append_new(list, json_pack("{s:s s:I s:I s:I}", "queue", name, "waiting",
+                                                (json_int_t)waiting, "running", (json_int_t)running,
+                                                "waiting_max", (json_int_t)max));
+}
+
+/* What waits for what; the request that asks runs, too. */
+static json_t *queues_json(struct api *api, const struct store_stats *store)
+{
+    json_t *list = json_array();
+    struct workers_load load;
+    unsigned waiting = 0, running = 0;
+    struct factory *factory = api_factory_state(api);
+    api_load(api, false, &load);
+    add_queue(list, "requests", load.waiting, load.running, load.waiting_max);
+    if (factory != NULL) {
+        api_load(api, true, &load);
+        add_queue(list, "line", load.waiting, load.running, load.waiting_max);
+    }
+    jobs_load(api_jobs(api), &waiting, &running);
+    add_queue(list, "jobs", waiting, running, JOBS_MAX);
+    add_queue(list, "store", store->queued, 0, store->queue_max);
+    spool_load(api_spool(api), &waiting, &running);
+    add_queue(list, "files", waiting - running, running, SPOOL_FILES_MAX);
+    if (factory != NULL)
+        add_queue(list, "imports", factory_staged_count(factory), 0, FACTORY_STAGED_MAX);
+    return list;
+}
+
 static enum err get_status(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
 {
     const struct api_daemon *daemon = api_daemon(call->api);
@@ -55,6 +87,7 @@ static enum err get_status(struct api_call *call, json_t **ret_answer, struct er
         return ERR_NO_MEMORY;
     (void)json_object_set_new(json_object_get(answer, "keeper"), "head",
                               json_of_hex(keeper.head, sizeof keeper.head));
+    (void)json_object_set_new(answer, "queues", queues_json(call->api, &store));
     if (net_http_query(call->http, "token") != NULL) {
         json_t *profile = json_load_file(daemon->profile_file, JSON_REJECT_DUPLICATES, NULL);
         (void)json_object_set_new(json_object_get(answer, "keeper"), "profile",

@@ -122,6 +122,19 @@ static void tidy(struct spool *spool, uint64_t now_ns)
     }
 }
 
+void spool_load(struct spool *spool, unsigned *ret_files, unsigned *ret_held)
+{
+    unsigned files = 0, held = 0;
+    (void)pthread_mutex_lock(&spool->lock);
+    for (size_t i = 0; i < SPOOL_FILES_MAX; i++) {
+        files += spool->entries[i].id != 0;
+        held += spool->entries[i].holds != 0;
+    }
+    (void)pthread_mutex_unlock(&spool->lock);
+    *ret_files = files;
+    *ret_held = held;
+}
+
 void spool_tidy(struct spool *spool, uint64_t now_ns)
 {
     (void)pthread_mutex_lock(&spool->lock);

@@ -38,6 +38,8 @@ void spool_publish(struct spool *spool, uint64_t id);
 MUST_CHECK enum err spool_open(struct spool *spool, uint64_t id, const char *part, int *ret_fd,
                                struct err_detail *detail);
 
+/* How many files are here, and how many of them somebody holds. */
+void spool_load(struct spool *spool, unsigned *ret_files, unsigned *ret_held);
 void spool_release(struct spool *spool, uint64_t id);
 /* With what stands beside it; one that is held goes when it is released. ERR_NOT_FOUND. */
 enum err spool_remove(struct spool *spool, uint64_t id);

@@ -20,6 +20,7 @@ struct workers {
     unsigned head;
     unsigned len;
     unsigned cap;
+    unsigned running;
     unsigned threads_len;
     pthread_t threads[];
 };
@@ -36,9 +37,11 @@ static void *work(void *arg)
         struct item item = w->queue[w->head];
         w->head = (w->head + 1) % w->cap;
         w->len--;
+        w->running++;
         (void)pthread_mutex_unlock(&w->lock);
         item.fn(item.arg);
         (void)pthread_mutex_lock(&w->lock);
+        w->running--;
     }
     (void)pthread_mutex_unlock(&w->lock);
     return NULL;
@@ -87,6 +90,14 @@ void workers_free(struct workers *w)
     (void)pthread_mutex_destroy(&w->lock);
     free(w->queue);
     free(w);
+}
+
+void workers_load(struct workers *w, struct workers_load *ret_load)
+{
+    (void)pthread_mutex_lock(&w->lock);
+    *ret_load =
+        (struct workers_load){.waiting = w->len, .running = w->running, .waiting_max = w->cap};
+    (void)pthread_mutex_unlock(&w->lock);
 }
 
 enum err workers_submit(struct workers *w, workers_fn *fn, void *arg)

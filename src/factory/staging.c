@@ -62,13 +62,28 @@ void staged_put(struct factory *factory, struct factory_staged *staged)
     (void)pthread_mutex_unlock(&factory->lock);
 }
 
+/* Locked. */
+static unsigned count(const struct factory *factory)
+{
+    unsigned waiting = 0;
+    for (const struct factory_staged *s = factory->staged; s != NULL; s = s->next)
+        waiting++;
+    return waiting;
+}
+
+unsigned factory_staged_count(struct factory *factory)
+{
+    (void)pthread_mutex_lock(&factory->lock);
+    unsigned waiting = count(factory);
+    (void)pthread_mutex_unlock(&factory->lock);
+    return waiting;
+}
+
 /* A number, where there is room for one more. */
 static enum err reserve(struct factory *factory, uint64_t *ret_id, struct err_detail *detail)
 {
-    unsigned waiting = 0;
     (void)pthread_mutex_lock(&factory->lock);
-    for (const struct factory_staged *s = factory->staged; s != NULL; s = s->next)
-        waiting++;
+    unsigned waiting = count(factory);
     if (waiting < FACTORY_STAGED_MAX)
         *ret_id = ++factory->last_import;
     (void)pthread_mutex_unlock(&factory->lock);

@@ -24,6 +24,8 @@ MUST_CHECK enum err factory_stage(struct factory *factory, const struct fleet_ca
                                   const struct factory_import *request, struct arena *arena,
                                   uint64_t *ret_import, struct factory_package *ret_package,
                                   uint32_t *ret_replaces, struct err_detail *detail);
+/* How many wait to be committed or dropped. */
+unsigned factory_staged_count(struct factory *factory);
 /* ERR_NOT_FOUND; ERR_EXISTS as above; after another error it is staged still. */
 MUST_CHECK enum err factory_stage_commit(struct factory *factory, const struct fleet_call *call,
                                          uint64_t import, uint64_t *ret_config_id,

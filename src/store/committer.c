@@ -322,6 +322,7 @@ enum err committer_start(struct store_conn *conn, const char *name, unsigned que
     w->conn = conn;
     w->tail = &w->head;
     w->queue_max = queue_max;
+    w->counts.queue_max = queue_max;
     w->batch_max = batch_max < COMMITTER_BATCH_MAX ? batch_max : COMMITTER_BATCH_MAX;
     (void)pthread_mutex_init(&w->lock, NULL);
     (void)pthread_cond_init(&w->wake, NULL);

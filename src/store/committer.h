@@ -14,6 +14,7 @@ struct committer_counts {
     uint64_t reruns;
     unsigned batch_largest;
     unsigned queued;
+    unsigned queue_max;
 };
 
 /* Owns `conn` from here, on failure too. `name` becomes the thread's. */

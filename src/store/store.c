@@ -183,6 +183,7 @@ void store_stats(struct store *store, struct store_stats *ret_stats)
         .reruns = counts.reruns,
         .batch_largest = counts.batch_largest,
         .queued = counts.queued,
+        .queue_max = counts.queue_max,
         .readers = atomic_load(&store->readers),
         .schema_version = store->version,
     };

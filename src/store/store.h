@@ -93,6 +93,7 @@ struct store_stats {
     uint64_t reruns;       /* commits tried again after a conflict */
     unsigned batch_largest;
     unsigned queued;
+    unsigned queue_max;
     unsigned readers;
     unsigned schema_version;
 };

@@ -377,6 +377,11 @@ def test_audit(site, page):
 def test_system_and_backup(site, page):
     to(page, "System")
     page.says("ready")
+    page.says("packages in ")
+    queues = page.js("return Object.fromEntries([...document.querySelectorAll('table')].find((t) => t.caption.textContent === 'Queues')"
+                     ".querySelectorAll('tbody tr').values().map((r) => [...r.cells].slice(0, 2).map((c) => c.textContent)))")
+    assert queues == {"requests": "0", "requests of stations": "0", "jobs": "0", "commits to the store": "0", "files on their way": queues["files on their way"],
+                      "imports to be decided upon": "0"}
     page.click("Back up")
     page.until(lambda: "the backup is made" in page.text(), "the backup")
     page.until(lambda: page.js("return [...document.querySelectorAll('section')].some((s) => /^Jobs/.test(s.innerText) && /backup\\b[^]*done/.test(s.innerText))"),

@@ -448,6 +448,8 @@ class Api:
                        "generated": 1204, "refused": 12, "malformed": 0, "records": 80400, "syncs": 40112, "started": 0, "head": digest("head")},
             "services": [{"service": "diameter", "state": "127.0.0.1:3868, 2 gateways connected"}, {"service": "kmip", "state": "0.0.0.0:5696, 3 clients known"},
                          {"service": "https", "state": "0.0.0.0:8085"}, {"service": "metrics", "state": "127.0.0.1:9464"}],
+            "queues": [{"queue": q, "waiting": w, "running": r, "waiting_max": m} for q, w, r, m in (
+                ("requests", 0, 1, 256), ("line", 3, 4, 1024), ("jobs", 1, 2, 64), ("store", 2400, 0, 4096), ("files", 1, 1, 64), ("imports", 0, 0, 8))],
             "counts": {"networks": 3, "gateways": 3, "nodes": 61284, "revoked": 41, "destroyed": 2},
         }
 

@@ -12,6 +12,19 @@ static void print_services(const struct cli *cli, const json_t *services)
     }
 }
 
+static void print_queues(const struct cli *cli, const json_t *queues)
+{
+    size_t i;
+    const json_t *queue;
+    cli_say(cli, "%-10s ", "waiting");
+    json_array_foreach(queues, i, queue)
+    {
+        cli_say(cli, "%s%s %s of %s", i > 0 ? ", " : "", cli_text(queue, "queue"),
+                cli_grouped(cli_int(queue, "waiting")), cli_grouped(cli_int(queue, "waiting_max")));
+    }
+    cli_say(cli, "\n");
+}
+
 static void print_token(const struct cli *cli, const json_t *keeper)
 {
     size_t i;
@@ -48,6 +61,7 @@ enum err command_status(struct cli *cli)
                 cli_count(cli_int(keeper, "released"), "key", "keys"),
                 cli_grouped(cli_int(keeper, "refused")));
         print_services(cli, json_object_get(answer, "services"));
+        print_queues(cli, json_object_get(answer, "queues"));
         cli_say(cli, "%-10s %s, %s (%s revoked, %s destroyed), %s\n", "counts",
                 cli_count(cli_int(counts, "networks"), "network", "networks"),
                 cli_count(cli_int(counts, "nodes"), "node", "nodes"),

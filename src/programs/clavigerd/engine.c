@@ -187,6 +187,21 @@ static void join_list(const struct settings_list *list, char *to, size_t cap)
     }
 }
 
+static void factory_service(const struct settings *s, char *to, size_t cap)
+{
+    static const char *const files[] = {[SETTINGS_FACTORY_FILES_HTTPS] = "over HTTPS",
+                                        [SETTINGS_FACTORY_FILES_HTTP] = "over HTTP",
+                                        [SETTINGS_FACTORY_FILES_SHARED] = "in a shared folder"};
+    char plain[256];
+    join_list(&s->factory.http_listen, plain, sizeof plain);
+    if (s->factory.enabled)
+        (void)snprintf(to, cap, "packages in %s, files %s%s%s", s->factory.directory,
+                       files[s->factory.files], *plain != '\0' ? ", stations without TLS at " : "",
+                       plain);
+    else
+        (void)snprintf(to, cap, "off");
+}
+
 static bool service(void *ctx, unsigned n, const char **ret_name, char *ret_text, size_t cap)
 {
     struct engine *e = ctx;
@@ -210,7 +225,10 @@ static bool service(void *ctx, unsigned n, const char **ret_name, char *ret_text
         (void)snprintf(ret_text, cap, "%s", e->metrics != NULL ? s->metrics.listen : "off");
     } else if (n == 3 || n == 4) {
         return engine_kmip_service(&e->kmip, n - 3, ret_name, ret_text, cap);
-    } else if (n == 5 && e->diameter != NULL) {
+    } else if (n == 5) {
+        *ret_name = "factory";
+        factory_service(s, ret_text, cap);
+    } else if (n == 6 && e->diameter != NULL) {
         *ret_name = "identity";
         (void)snprintf(ret_text, cap, "%s", e->identity);
     } else {

@@ -39,8 +39,18 @@ static void a_full_queue_says_busy(void **state)
     int taken = 0;
     while (taken < 10 && workers_submit(pool, count, NULL) == ERR_OK)
         taken++;
+    struct workers_load load;
+    do /* until the one thread has taken one */
+        workers_load(pool, &load);
+    while (load.running == 0);
+    assert_int_equal(load.running, 1);
+    assert_int_equal(load.waiting, taken - 1);
+    assert_int_equal(load.waiting_max, 2);
     (void)pthread_mutex_unlock(&gate);
     assert_in_range(taken, 2, 3); /* two wait, one may have started */
+    do
+        workers_load(pool, &load);
+    while (load.running + load.waiting > 0);
     workers_free(pool);
 }
 

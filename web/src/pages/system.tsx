@@ -20,8 +20,13 @@ export interface Status {
         malformed: number; records: number; syncs: number; started: number; head: string;
     };
     services: { service: string; state: string }[];
+    queues: { queue: string; waiting: number; running: number; waiting_max: number }[];
     counts: { networks: number; gateways: number; nodes: number; revoked: number; destroyed: number };
 }
+
+const queueNames: { [queue: string]: string } = {
+    requests: "requests", line: "requests of stations", jobs: "jobs", store: "commits to the store", files: "files on their way", imports: "imports to be decided upon",
+};
 
 const JOBS_MAX = 20;
 export const serviceMark = (state: string): Mark => (/^off\b/i.test(state) ? "idle" : /\b(down|failed|not|stopped|disabled)\b/i.test(state) ? "warn" : "good");
@@ -72,6 +77,14 @@ export const System = component<PageProps>(({ session }) => {
                                         { name: "State", cell: (v) => <Sign mark={serviceMark(v.state)}>{v.state}</Sign> },
                                     ]} />
                                 )}
+                            </Part>
+                            <Part title="Queues" note="What waits now; more than the most is refused.">
+                                <Table caption="Queues" rows={s.queues} rowKey={(q) => q.queue} columns={[
+                                    { name: "Queue", cell: (q) => queueNames[q.queue] ?? q.queue },
+                                    { name: "Waiting", num: true, cell: (q) => q.waiting * 2 > q.waiting_max ? <Sign mark="warn">{count(q.waiting)}</Sign> : count(q.waiting) },
+                                    { name: "Under way", num: true, cell: (q) => count(q.running) },
+                                    { name: "Most", num: true, cell: (q) => count(q.waiting_max) },
+                                ]} />
                             </Part>
                             <Part title="Counts">
                                 <Facts rows={[
