@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import threading
+import time
 import uuid
 import xml.etree.ElementTree as ET
 
@@ -311,6 +312,85 @@ def test_a_keyed_device_is_never_lost(ready):
     caller = admin(daemon)
     for node in answered:
         assert caller.must("GET", f"/v1/line/devices/{node}")["state"] == "keyed"
+
+
+def test_one_device_and_one_file(station, ready, tmp_path):
+    """What the pages show of a device and give of a package, the command line does, too."""
+    daemon = ready.daemon
+    station.provision("0x00005001", encrypted=bytes(KEY))
+    shown = daemon.json("factory", "device", "0x5001")
+    assert shown["node_id"] == "0x00005001" and shown["runs"] and shown["keyings"]
+    text = daemon.cli("factory", "device", "0x5001").out
+    for part in ("0x00005001", shown["state"], CONFIG, "mira", "node 1.2.3.4", "00112233445566ff"):
+        assert part in text, text
+    assert "export" in text
+    missing = daemon.cli("factory", "device", "0x77777", status=None)
+    assert missing.status != DONE and "no device 0x00077777" in missing.err and "factory devices" in missing.err
+    to = tmp_path / "field.cfg"
+    daemon.cli("factory", "file", CONFIG, "node-field.cfg", "-o", to)
+    assert to.read_bytes() == (ready.site / "node-field.cfg").read_bytes()
+    run([harness.program("claviger"), "--socket", daemon.socket, "factory", "file", CONFIG, "kms_key.pub.pem", "--revision", "1"], cwd=tmp_path)
+    assert (tmp_path / "kms_key.pub.pem").read_bytes() == (ready.site / "kms_key.pub.pem").read_bytes()
+    for args in ([CONFIG, "no-such.cfg"], ["0x55", "node-field.cfg"], [CONFIG, "node-field.cfg", "--revision", "99"], [CONFIG, "../../etc/passwd"]):
+        before = sorted(tmp_path.iterdir())
+        answer = daemon.cli("factory", "file", *args, "-o", tmp_path / "nothing", status=None)
+        assert answer.status != DONE and answer.err and sorted(tmp_path.iterdir()) == before, answer
+
+
+@pytest.mark.parametrize("turn", range(6))
+def test_killed_within_an_import(ready, turn):
+    """While it is unpacked, or between the yes and the answer: all of it is there afterwards, or nothing."""
+    daemon, config = ready.daemon, "0x0000000000000066"
+    firmware = next(ready.site.glob("node-*.bin"))
+    small = firmware.read_bytes()
+    try:
+        firmware.write_bytes(os.urandom(4_000_000))
+        data = ready.build("six.tar.gz", lambda t: t.replace("0x12345678abc", "0x66").replace(ALIAS, "six")).read_bytes()
+    finally:
+        firmware.write_bytes(small)
+    caller = admin(daemon)
+    body = {"upload": caller.upload(data), "file": "six.tar.gz", "passphrase": harness.PASSPHRASE}
+    revisions = len(caller.call("GET", f"/v1/factory/packages/{config}")[1].get("revisions", []))
+    answered = []
+    if turn % 2 == 0:
+        number = caller.must("POST", "/v1/factory/imports", body)["job"]
+        part = len(data) * (turn + 1) // 8
+        harness.wait_for(lambda: caller.must("GET", f"/v1/jobs/{number}")["done"] >= part, "some of it to be unpacked")
+    else:
+        staged = caller.job("/v1/factory/imports", body)
+
+        def commit():
+            try:
+                answered.append(admin(daemon).call("POST", f"/v1/factory/imports/{staged['import']}/commit"))
+            except (OSError, http.client.HTTPException):
+                pass  # the daemon is gone
+
+        thread = threading.Thread(target=commit)
+        thread.start()
+        time.sleep(0.003 * turn)
+    kids = harness.children(daemon.process.pid)
+    for pid in (daemon.process.pid, *kids):
+        os.kill(pid, signal.SIGKILL)
+    if turn % 2 == 1:
+        thread.join()
+    daemon.process.wait()
+    harness.wait_for(lambda: not any(harness.alive(pid) for pid in kids), "its processes to be gone")
+    daemon.process = None
+    daemon.start_again()
+    caller = admin(daemon)
+    status, shown = caller.call("GET", f"/v1/factory/packages/{config}")
+    now = len(shown["revisions"]) if status == 200 else 0
+    assert now in ((revisions, revisions + 1) if turn % 2 == 1 else (revisions,))
+    assert not answered or answered[0][0] != 200 or now == answered[0][1]["revision"]
+    packages = daemon.state / "packages"
+    assert [p.name for p in packages.iterdir() if p.name.startswith(".")] == []
+    there = sorted(p.name for p in (packages / config).iterdir()) if now else []
+    assert there == [str(n + 1) for n in range(now)] or (now == 0 and not (packages / config).exists())
+    for revision in there:
+        for file in caller.must("GET", f"/v1/factory/packages/{config}?revision={revision}")["files"]:
+            content = (packages / config / revision / file["name"]).read_bytes()
+            assert hashlib.sha256(content).hexdigest() == file["sha256"], file
+    assert caller.call("GET", "/v1/line/config?alias=six")[0] == (200 if now else 404)
 
 
 def set_line(config, key, value):

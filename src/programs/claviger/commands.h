@@ -85,6 +85,8 @@
     COMMAND("factory alias", command_factory_alias)                                                \
     COMMAND("factory packager", command_factory_packager)                                          \
     COMMAND("factory devices", command_factory_devices)                                            \
+    COMMAND("factory device", command_factory_device)                                              \
+    COMMAND("factory file", command_factory_file)                                                  \
     COMMAND("factory runs", command_factory_runs)                                                  \
     COMMAND("factory export", command_factory_export)                                              \
     COMMAND("factory exports", command_factory_exports)                                            \

@@ -153,12 +153,32 @@ enum err command_factory_import(struct cli *cli)
 
 /* ---- catalogue ---- */
 
+/* All of them, page by page: what is in the second one's list goes to the first one's. */
+static enum err read_packages(struct cli *cli, const char *search, json_t **ret_answer)
+{
+    AUTO(json_freep) json_t *all = NULL;
+    const char *from = "";
+    do {
+        AUTO(json_freep) json_t *page = NULL;
+        TRY(cli_call(cli, NET_HTTP_GET, NULL, &page, "/v1/factory/packages?limit=1000&q=%s%s%s",
+                     cli_escape(search), *from != '\0' ? "&from=" : "", cli_escape(from)));
+        from = cli_escape(cli_text(page, "next"));
+        if (all == NULL)
+            all = TAKE(page);
+        else if (json_array_extend(json_object_get(all, "packages"),
+                                   json_object_get(page, "packages")) != 0)
+            return ERR_NO_MEMORY;
+    } while (*from != '\0');
+    (void)json_object_set_new(all, "next", json_null());
+    *ret_answer = TAKE(all);
+    return ERR_OK;
+}
+
 enum err command_factory_packages(struct cli *cli)
 {
     const char *search = cli_option(cli, "search");
     AUTO(json_freep) json_t *answer = NULL;
-    TRY(cli_call(cli, NET_HTTP_GET, NULL, &answer, "/v1/factory/packages?limit=1000&q=%s",
-                 search != NULL ? cli_escape(search) : ""));
+    TRY(read_packages(cli, search != NULL ? search : "", &answer));
     if (cli_print_json(cli, answer))
         return ERR_OK;
     static const char *const titles[] = {"configuration", "revision", "label",    "node",
