@@ -67,6 +67,7 @@ static enum err provision(struct run *run, bool factory)
 {
     if (!run->job->skip_keys)
         TRY(run_compare_keys(run));
+    TRY(run_check_files(run, true, factory));
     TRY(run_firmware(run));
     TRY(run_config(run, factory));
     if (!run->job->skip_keys)
@@ -77,6 +78,7 @@ static enum err provision(struct run *run, bool factory)
 
 static enum err pretest(struct run *run)
 {
+    TRY(run_check_files(run, true, true));
     TRY(run_firmware(run));
     TRY(run_config(run, true));
     TRY(run_verify(run, true));
@@ -122,6 +124,7 @@ static enum err wait_for_join(struct run *run)
 static enum err posttest(struct run *run)
 {
     TRY(run_compare_keys(run));
+    TRY(run_check_files(run, false, false));
     if (!run->tested) {
         TRY(run_check_config(run, true));
         TRY(wait_for_join(run));

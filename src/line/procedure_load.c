@@ -58,21 +58,28 @@ static enum err send_file(struct run *run, const struct run_target *target,
 
 /* ---- firmware ---- */
 
+static bool is_other_version(const struct run_target *target)
+{
+    return *target->version != '\0' && strcmp(target->is.version, target->version) != 0;
+}
+
+static enum err check_firmware_file(struct run *run, const struct run_target *target)
+{
+    if (line_file_is(&target->files->firmware) || !is_other_version(target))
+        return ERR_OK;
+    return line_fail(&run->fault,
+                     run_code(target, LINE_NODE_FIRMWARE_FILE, LINE_HOST_FIRMWARE_FILE),
+                     "%s: version %s, %s is wanted, and the package has no firmware",
+                     run_target_name(target), target->is.version, target->version);
+}
+
 static enum err needs_firmware(struct run *run, const struct run_target *target, bool *ret_needs)
 {
     const struct line_file *file = &target->files->firmware;
-    bool other = *target->version != '\0' && strcmp(target->is.version, target->version) != 0;
     uint8_t hash[32];
-    *ret_needs = other;
-    if (!line_file_is(file)) {
-        if (!other)
-            return ERR_OK;
-        return line_fail(&run->fault,
-                         run_code(target, LINE_NODE_FIRMWARE_FILE, LINE_HOST_FIRMWARE_FILE),
-                         "%s: version %s, %s is wanted, and the package has no firmware",
-                         run_target_name(target), target->is.version, target->version);
-    }
-    if (other || !target->is.has_firmware_hash)
+    TRY(check_firmware_file(run, target));
+    *ret_needs = is_other_version(target);
+    if (*ret_needs || !line_file_is(file) || !target->is.has_firmware_hash)
         return ERR_OK;
     TRY(run_file_hash(run, file, hash));
     *ret_needs = memcmp(hash, target->is.firmware_hash, sizeof hash) != 0;
@@ -124,20 +131,38 @@ enum err run_firmware(struct run *run)
 
 /* ---- configuration ---- */
 
+/* Hosts may do without any; the node, and hosts that have the other one, may not. */
+static enum err check_config_file(struct run *run, const struct run_target *target, bool factory)
+{
+    if (run_config_file(target, factory) != NULL ||
+        (target->number != 0 && run_config_file(target, !factory) == NULL))
+        return ERR_OK;
+    return line_fail(&run->fault, run_code(target, LINE_NODE_CONFIG_FILE, LINE_HOST_CONFIG_FILE),
+                     "%s: the package has no %s configuration", run_target_name(target),
+                     factory ? "factory" : "field");
+}
+
+enum err run_check_files(struct run *run, bool firmware, bool factory)
+{
+    /* what waits for a restart may be the version that is wanted */
+    bool waits = (run->identity.flags & NODE_F_NEW_IMAGE) != 0;
+    for (size_t i = 0; i < run->targets_len; i++) {
+        const struct run_target *target = &run->targets[i];
+        if (firmware && !(waits && target->number == 0))
+            TRY(check_firmware_file(run, target));
+        TRY(check_config_file(run, target, factory));
+    }
+    return ERR_OK;
+}
+
 static enum err load_config(struct run *run, struct run_target *target, bool factory)
 {
     const struct line_file *file = run_config_file(target, factory);
     uint8_t hash[32];
     char label[LINE_NODE_TEXT];
-    if (file == NULL) {
-        /* hosts may do without any; the node, and hosts that have the other one, may not */
-        if (target->number != 0 && run_config_file(target, !factory) == NULL)
-            return ERR_OK;
-        return line_fail(&run->fault,
-                         run_code(target, LINE_NODE_CONFIG_FILE, LINE_HOST_CONFIG_FILE),
-                         "%s: the package has no %s configuration", run_target_name(target),
-                         factory ? "factory" : "field");
-    }
+    TRY(check_config_file(run, target, factory));
+    if (file == NULL)
+        return ERR_OK;
     TRY(run_file_hash(run, file, hash));
     if (target->is.has_config && memcmp(hash, target->is.config_hash, sizeof hash) == 0)
         return ERR_OK;

@@ -129,8 +129,9 @@ static enum err check_version(struct run *run, const struct run_target *target, 
 {
     if (*target->version == '\0' || strcmp(target->is.version, target->version) == 0)
         return ERR_OK;
-    return line_fail(&run->fault, run_code(target, node, host), "%s: version %s, %s is wanted",
-                     run_target_name(target), target->is.version, target->version);
+    return line_fail(&run->fault, run_code(target, node, host), "%s: version %s, %s is wanted%s",
+                     run_target_name(target), target->is.version, target->version,
+                     node == LINE_NODE_VERSION ? "; run PRETEST first" : "");
 }
 
 static enum err has_config(struct run *run, const struct run_target *target,
@@ -174,6 +175,7 @@ enum err run_verify(struct run *run, bool factory)
 enum err run_check_config(struct run *run, bool field_too)
 {
     run_stage(run, "check", 0, 0);
+    TRY(run_check_files(run, false, true));
     for (size_t i = 0; i < run->targets_len; i++) {
         const struct run_target *target = &run->targets[i];
         bool has = false;
@@ -183,7 +185,7 @@ enum err run_check_config(struct run *run, bool field_too)
             TRY(has_config(run, target, run_config_file(target, false), &has));
         if (!has)
             return line_fail(&run->fault, run_code(target, LINE_NODE_CONFIG, LINE_HOST_VERIFY),
-                             "%s: no PRETEST with this configuration was run",
+                             "%s: no PRETEST with this configuration was run; run it first",
                              run_target_name(target));
     }
     return ERR_OK;

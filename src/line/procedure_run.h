@@ -56,6 +56,8 @@ MUST_CHECK enum err run_verify(struct run *run, bool factory);
 MUST_CHECK enum err run_check_config(struct run *run, bool field_too);
 
 /* procedure_load.c: firmware and configuration, where they are not on the device already. */
+/* The package has what this run will want of it: looked at before anything is written. */
+MUST_CHECK enum err run_check_files(struct run *run, bool firmware, bool factory);
 MUST_CHECK enum err run_firmware(struct run *run);
 MUST_CHECK enum err run_config(struct run *run, bool factory);
 /* The SHA-256 of a file, which may have to be fetched for that. */

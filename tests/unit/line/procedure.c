@@ -345,6 +345,7 @@ static void packages_that_lack_something_are_refused(void **state)
                ",\"factory_configuration\":{\"name\":\"m.cfg\",\"size\":1,\"path\":\"/x\","
                "\"md5\":\"00112233445566778899aabbccddeeff\"}");
     run_is(LINE_HOST_CONFIG_FILE);
+    assert_int_equal(fake_node.transfers, 0);
     fresh();
     server.files[0].name = NULL;
     run_is(LINE_SERVER_FILE);
@@ -408,6 +409,24 @@ static void stages_out_of_order_are_refused(void **state)
     run_is(LINE_OK); /* its configuration is that for the field */
     job.operation = LINE_CHECKCONFIG;
     run_is(LINE_NODE_CONFIG);
+}
+
+/* Without factory configurations there is no PRETEST, and nothing that comes after one. */
+static void stages_want_factory_configurations(void **state)
+{
+    static const enum line_operation stages[] = {LINE_PRETEST, LINE_CHECKCONFIG, LINE_POSTTEST};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(stages); i++) {
+        fresh();
+        use_config("\"factory_configuration\":{", "\"y\":{");
+        job.operation = stages[i];
+        (void)snprintf(fake_node.targets[0].version, sizeof fake_node.targets[0].version, "%s",
+                       stages[i] == LINE_PRETEST ? "1.0" : "2.1.0");
+        (void)snprintf(fake_node.targets[1].version, sizeof fake_node.targets[1].version, "5.6");
+        run_is(LINE_NODE_CONFIG_FILE);
+        assert_int_equal(fake_node.transfers, 0);
+        assert_int_equal(server.reports, 0);
+    }
 }
 
 static void the_test_over_the_air_can_fail(void **state)
@@ -521,7 +540,8 @@ TEST_MAIN(CASE(a_device_is_provisioned), CASE(a_locked_device_is_left_as_it_is),
           CASE(each_call_of_the_device_has_its_code), CASE(devices_that_do_not_fit_are_refused),
           CASE(packages_that_lack_something_are_refused),
           CASE(a_host_is_known_by_the_end_of_its_id), CASE(stages_lead_to_the_same),
-          CASE(stages_out_of_order_are_refused), CASE(the_test_over_the_air_can_fail),
+          CASE(stages_out_of_order_are_refused),
+          CASE(stages_want_factory_configurations), CASE(the_test_over_the_air_can_fail),
           CASE(a_posttest_that_was_cut_is_finished), CASE(a_run_without_keys_provisions_nobody),
           CASE(a_host_with_another_key_is_keyed_anew),
           CASE(the_test_over_the_air_is_not_passed_by_an_older_key), CASE(no_key_is_ever_logged))
