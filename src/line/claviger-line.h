@@ -41,8 +41,8 @@ struct cline_server;
 /* Zero-initialise, set `size` and what is needed; all is copied. */
 struct cline_server_config {
     size_t size;         /* sizeof(struct cline_server_config) */
-    const char *host;    /* name or address; required */
-    uint16_t port;       /* 0: 8085 */
+    const char *host;    /* name or address, or HOST:PORT; required */
+    uint16_t port;       /* 0: 8085; not looked at where `host` has one */
     uint16_t plain;      /* 1: HTTP without TLS */
     unsigned timeout_ms; /* without a byte of progress; 0: 30,000 */
     const char *profile; /* folder with cert.pem, key.pem, ca.pem; for TLS */

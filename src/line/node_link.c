@@ -334,9 +334,11 @@ static enum err no_answer(struct line_node *node, enum err err, const char *what
     if (err != ERR_TIMEOUT)
         return line_fail_err(fault, LINE_UNKNOWN, node->port_name, err, NULL);
     if (node->heard)
-        return line_fail(fault, LINE_NODE_MESSAGE, "%s: what comes is no answer to '%s'",
-                         node->port_name, what);
-    return line_fail(fault, LINE_NO_DEVICE, "%s: no answer to '%s'", node->port_name, what);
+        return line_fail(fault, LINE_NODE_MESSAGE,
+                         "%s: what comes is no answer to '%s' (wrapper %s)", node->port_name, what,
+                         node->wrapper->name);
+    return line_fail(fault, LINE_NO_DEVICE, "%s: no answer to '%s' (wrapper %s)", node->port_name,
+                     what, node->wrapper->name);
 }
 
 enum err line_request_ask(struct line_node *node, struct line_request *request,

@@ -85,6 +85,21 @@ static enum err attempt(struct http_server *http, const struct request *request,
                                answer, detail);
 }
 
+/* `detail` names the address already; what may be wrong with it is said for a person. */
+static enum err unreachable(const struct http_server *http, enum err err,
+                            const struct err_detail *detail, struct line_fault *fault)
+{
+    const char *perhaps = "";
+    if (err == ERR_TLS)
+        perhaps = "; is the profile one of this server's?";
+    else if (err == ERR_CLOSED && http->cert == NULL)
+        perhaps = "; does it serve plain HTTP there? ([factory] http_listen)";
+    return err == ERR_OK
+               ? ERR_OK
+               : line_fail(fault, LINE_SERVER_UNREACHABLE, "provisioning server: %s%s",
+                           detail->text[0] != '\0' ? detail->text : err_row(err)->text, perhaps);
+}
+
 /* ERR_OK: there is an answer, below 400 or 404. */
 static enum err exchange(struct http_server *http, const struct request *request,
                          struct net_client_answer *answer, struct line_fault *fault)
@@ -100,7 +115,7 @@ static enum err exchange(struct http_server *http, const struct request *request
     }
     if (err == ERR_LIMIT)
         return line_fail_err(fault, LINE_SERVER_ANSWER, http->where, err, &detail);
-    TRY(line_fail_err(fault, LINE_SERVER_UNREACHABLE, http->where, err, &detail));
+    TRY(unreachable(http, err, &detail, fault));
     if (answer->status < 400 || answer->status == 404)
         return ERR_OK;
     return line_refusal(fault, http->where, answer);
@@ -360,8 +375,8 @@ static const struct line_server_ops http_ops = {
     .end = http_end,
 };
 
-/* The first of two names that is there; `claviger client create` writes the first one for a
- * station. */
+/* The first of two names that is there: key.pem and cert.pem of a station, client.key and
+ * client.pem of other clients, as `claviger client create` writes them. */
 static enum err profile_file(const char *profile, const char *name, const char *other,
                              char **ret_path, struct line_fault *fault)
 {
@@ -374,10 +389,11 @@ static enum err profile_file(const char *profile, const char *name, const char *
         if (access(*ret_path, R_OK) == 0)
             return ERR_OK;
     }
-    return line_fail(fault, LINE_SERVER_UNREACHABLE,
-                     "%s/%s can't be read: --profile names the folder that 'claviger client create "
-                     "--kind station' made, --disable-ssl goes without",
-                     profile, name);
+    return line_fail(
+        fault, LINE_SERVER_UNREACHABLE,
+        "%s/%s can't be read: the profile (--profile) is the folder that 'claviger client "
+        "create --kind station' made; --disable-ssl goes without",
+        profile, name);
 }
 
 static enum err copy(const char *text, char **ret_copy, struct line_fault *fault)
@@ -391,13 +407,18 @@ static enum err copy(const char *text, char **ret_copy, struct line_fault *fault
 static enum err connect_to(struct http_server *http, const struct line_http_config *config,
                            struct line_fault *fault)
 {
-    char base[320];
+    char base[320], port[8];
     struct err_detail detail = {0};
-    bool six = strchr(config->host, ':') != NULL;
-    int n = snprintf(base, sizeof base, "%s://%s%s%s:%u", config->plain ? "http" : "https",
-                     six ? "[" : "", config->host, six ? "]" : "", config->port);
+    const char *first = strchr(config->host, ':'), *last = strrchr(config->host, ':');
+    bool six = first != last, has_port = first != NULL && !six;
+    (void)snprintf(port, sizeof port, "%u", config->port);
+    int n = snprintf(base, sizeof base, "%s://%s%s%s%s%s", config->plain ? "http" : "https",
+                     six ? "[" : "", config->host, six ? "]" : "", has_port ? "" : ":",
+                     has_port ? "" : port);
     if (n < 0 || (size_t)n >= sizeof base || strpbrk(config->host, "/ @?#\\\r\n\t") != NULL ||
-        config->host[0] == '\0')
+        config->host[0] == '\0' ||
+        (has_port && (first == config->host || first[1] == '\0' ||
+                      first[1 + strspn(first + 1, "0123456789")] != '\0')))
         return line_fail(fault, LINE_ARGUMENTS, "no host name or address: '%s'", config->host);
     (void)snprintf(http->where, sizeof http->where, "provisioning server %s", base);
     struct net_client_config client = {

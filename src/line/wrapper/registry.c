@@ -42,12 +42,20 @@ static enum err check(const char *path, const struct claviger_line_wrapper *wrap
     if (wrapper->abi != CLAVIGER_LINE_WRAPPER_ABI)
         return err_set(detail, ERR_UNSUPPORTED, "%s: made for ABI %u, this is %u", path,
                        wrapper->abi, CLAVIGER_LINE_WRAPPER_ABI);
-    if (!name_can_be(wrapper->name) || wrapper->message_max < MESSAGE_MIN ||
-        wrapper->message_max > CLAVIGER_LINE_MESSAGE_MAX || wrapper->window == 0 ||
-        wrapper->state_size == 0 || wrapper->state_size > STATE_MAX || wrapper->init == NULL ||
-        wrapper->egress == NULL || wrapper->ingress == NULL || wrapper->poll == NULL ||
-        wrapper->status == NULL)
-        return err_set(detail, ERR_SYNTAX, "%s: its table of a wrapper can't be", path);
+    const char *wrong = NULL;
+    if (!name_can_be(wrapper->name))
+        wrong = "name: 1 to 31 of a-z, 0-9 and _";
+    else if (wrapper->message_max < MESSAGE_MIN || wrapper->message_max > CLAVIGER_LINE_MESSAGE_MAX)
+        wrong = "message_max: 256 to 1100";
+    else if (wrapper->window == 0)
+        wrong = "window: 1 or more";
+    else if (wrapper->state_size == 0 || wrapper->state_size > STATE_MAX)
+        wrong = "state_size: 1 to 65536";
+    else if (wrapper->init == NULL || wrapper->egress == NULL || wrapper->ingress == NULL ||
+             wrapper->poll == NULL || wrapper->status == NULL)
+        wrong = "init, egress, ingress, poll and status: none may be NULL";
+    if (wrong != NULL)
+        return err_set(detail, ERR_SYNTAX, "%s: in its table, %s", path, wrong);
     return ERR_OK;
 }
 
@@ -83,7 +91,7 @@ enum err line_wrapper_choose(const char *text, const struct claviger_line_wrappe
     if (wrapper == NULL)
         return err_set(detail, ERR_NOT_FOUND,
                        "no wrapper '%.40s'; there are none, orw, simple, reliable, rht_v2, "
-                       "opt_psem, and a path to one of your own",
+                       "opt_psem, and your own by a path with a slash (./own.so)",
                        text);
     *ret_wrapper = wrapper;
     return ERR_OK;

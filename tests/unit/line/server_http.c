@@ -131,7 +131,8 @@ static void each_failure_has_its_code(void **state)
 static void addresses_and_profiles_are_checked(void **state)
 {
     (void)state;
-    static const char *const hosts[] = {"", "a b", "a/b", "user@host", "a?b", "a#b"};
+    static const char *const hosts[] = {"",    "a b", "a/b", "user@host", "a?b",
+                                        "a#b", ":80", "a:",  "a:b",       "a:1x"};
     struct line_server *none = NULL;
     config.port = 8085;
     for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
@@ -143,6 +144,23 @@ static void addresses_and_profiles_are_checked(void **state)
     config.profile = dir;
     assert_fault(line_http_server_new(&config, &none, &fault), LINE_SERVER_UNREACHABLE);
     assert_null(none);
+}
+
+/* HOST:PORT, as tools give it: the port in the host counts. */
+static void a_port_may_stand_in_the_host(void **state)
+{
+    (void)state;
+    struct line_package package;
+    char host[32];
+    serve((const struct http_line[]){{.method = "GET", .path = CONFIG, .status = 200, .body = json},
+                                     {0}});
+    line_server_freep(&server);
+    (void)snprintf(host, sizeof host, "127.0.0.1:%u", http_script_port(script));
+    config.host = host;
+    config.port = 1;
+    assert_ok(line_http_server_new(&config, &server, &fault));
+    assert_ok(server->ops->config(server, &choice, &package, &fault));
+    line_package_done(&package);
 }
 
 #define FILE_PATH "/v1/factory/packages/0x45/files/node.bin"
@@ -343,8 +361,8 @@ static void runs_begin_and_end(void **state)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 TEST_MAIN(CASE(a_configuration_is_asked_for_by_id_or_alias),
           CASE(a_server_that_is_away_is_asked_again), CASE(each_failure_has_its_code),
-          CASE(addresses_and_profiles_are_checked), CASE(files_are_fetched_once_and_checked),
-          CASE(a_file_that_does_not_come_has_a_code),
+          CASE(addresses_and_profiles_are_checked), CASE(a_port_may_stand_in_the_host),
+          CASE(files_are_fetched_once_and_checked), CASE(a_file_that_does_not_come_has_a_code),
           CASE(shared_files_are_read_where_the_client_sees_them),
           CASE(devices_are_reported_and_asked_for), CASE(records_that_make_no_sense_are_refused),
           CASE(runs_begin_and_end))
