@@ -106,7 +106,7 @@ def write_man(program, exits, path):
         f.write("# OPTIONS\n\n")
         for option in program.get("options", []) + (program["commands"][0].get("options", []) if single else []):
             f.write(man_option(option))
-        f.write("*--help*\n\thelp%s\n\n*--version*\n\tversion\n\n" % ("" if single else ", for the program or for a command"))
+        f.write("*-h*, *--help*\n\tshow the help%s\n\n*--version*\n\tshow the version\n\n" % ("" if single else ", for the program or for a command"))
         if single:
             f.write(f"# EXAMPLES\n\n```\n{program['commands'][0]['example']}\n```\n\n")
         else:

@@ -58,7 +58,28 @@ static void print_option(const struct option_row *row)
         (void)printf("\n");
         len = 0;
     }
-    print_wrapped(row->about, 34, len);
+    char about[1024];
+    (void)snprintf(about, sizeof about, "%s%s", row->about, row->required ? "; required" : "");
+    print_wrapped(about, 34, len);
+}
+
+/* By their names: they are the same everywhere. */
+static void print_common_options(const struct program_row *program)
+{
+    char names[512];
+    size_t len = 0;
+    if (program->options->name == NULL)
+        return;
+    for (const struct option_row *row = program->options; row->name != NULL; row++) {
+        int add =
+            snprintf(names + len, sizeof names - len, "%s--%s%s%s", len > 0 ? ", " : "", row->name,
+                     row->arg != NULL ? " " : "", row->arg != NULL ? row->arg : "");
+        if (add < 0 || (size_t)add >= sizeof names - len)
+            break;
+        len += (size_t)add;
+    }
+    (void)printf("\nof every command ('%s --help' says what they do):\n  ", program->name);
+    print_wrapped(names, 2, 2);
 }
 
 static void print_program_help(const struct program_row *program)
@@ -114,9 +135,8 @@ static void print_command_help(const struct program_row *program, const struct c
     (void)printf("options:\n");
     for (const struct option_row *row = command->options; row->name != NULL; row++)
         print_option(row);
-    for (const struct option_row *row = program->options; row->name != NULL; row++)
-        print_option(row);
     print_option(&help_row);
+    print_common_options(program);
     (void)printf("\nexample:\n  %s\n", command->example);
 }
 
