@@ -18,7 +18,8 @@ enum err api_factory(const struct api_call *call, struct factory **ret_factory,
     struct factory *factory = api_factory_state(call->api);
     if (factory == NULL)
         return err_set(detail, ERR_UNSUPPORTED,
-                       "this daemon serves no factory: [factory] enabled is no");
+                       "this daemon serves no factory: [factory] enabled = yes in its "
+                       "configuration makes it one");
     *ret_factory = factory;
     return ERR_OK;
 }

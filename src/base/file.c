@@ -119,13 +119,13 @@ enum err file_sync_dir_of(const char *path, struct err_detail *detail)
     return ERR_OK;
 }
 
-static enum err write_beside(const char *beside, struct bytes content, mode_t mode,
-                             struct err_detail *detail)
+static enum err write_beside(const char *path, const char *beside, struct bytes content,
+                             mode_t mode, struct err_detail *detail)
 {
     AUTO(file_closep)
     int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0)
-        return err_errno(detail, "%s: can't create", beside);
+        return err_errno(detail, "%s: can't create", path);
     TRY(file_write_all(fd, content, detail));
     if (fchmod(fd, mode) != 0 || fsync(fd) != 0)
         return err_errno(detail, "%s: can't sync", beside);
@@ -139,7 +139,7 @@ enum err file_write(const char *path, struct bytes content, mode_t mode, struct 
     if (len < 0 || (size_t)len >= sizeof beside)
         return err_set(detail, ERR_LIMIT, "path too long");
     (void)unlink(beside);
-    enum err err = write_beside(beside, content, mode, detail);
+    enum err err = write_beside(path, beside, content, mode, detail);
     if (err == ERR_OK && rename(beside, path) != 0)
         err = err_errno(detail, "%s: can't rename into place", path);
     if (err != ERR_OK) {

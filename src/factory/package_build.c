@@ -68,7 +68,7 @@ static enum err open_file(const struct build *b, size_t index, int *ret_fd)
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
-        return err_errno(b->detail, "%s", path);
+        return err_errno(b->detail, "%s, which %s names", path, b->request->manifest);
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         (void)close(fd);
         return err_set(b->detail, ERR_IO, "%s: not a regular file", path);

@@ -97,7 +97,8 @@ static enum err step(struct package_stream *s, uint8_t *to, size_t len, size_t *
             return ERR_NO_MEMORY;
         if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR)
             return err_set(detail, ERR_SYNTAX, "%s: %s", s->name,
-                           s->unpacked == 0 ? "no tar.gz" : "damaged, gzip's check does not hold");
+                           s->unpacked == 0 ? "not a tar.gz"
+                                            : "damaged, gzip's check does not hold");
         s->ended = status == Z_STREAM_END;
         got = room - s->z.avail_out;
         s->unpacked += got;

@@ -129,6 +129,8 @@ static enum err read_request(struct net_http_request *r, struct bytes frame,
     enum err err = find_handler(r);
     if (err == ERR_METHOD)
         TRY(name_allowed(r));
+    if (err == ERR_NOT_FOUND)
+        return err_set(detail, err, "no such path");
     TRY(err);
     r->body_len = frame.len - head_len;
     size_t max = r->target.route != NULL ? r->target.route->body_max : 0;

@@ -52,6 +52,7 @@ def folders(factory):
 def test_nobody_is_trusted_at_first(factory):
     answer = factory.import_(factory.build(), status=None)
     assert answer.status in (REFUSED, BAD_INPUT) and answer.json["error"]["code"] == "SIGNATURE"
+    assert "packager add" in answer.json["error"]["hint"]
     assert folders(factory) == []
 
 
@@ -102,6 +103,42 @@ def test_bad_packages_leave_nothing(ready, what):
         assert answer.json["error"]["code"] == "DECRYPT"
     assert folders(ready) == [CONFIG]
     assert ready.daemon.json("factory", "packages") == before
+
+
+def test_imports_say_how_they_compare(ready):
+    """The same again, or an older one, still counts from then on: a person is told before the yes."""
+    def build(name, time):
+        return ready.build(name, lambda t: t.replace("0x12345678abc", "0x66").replace(ALIAS, "six").replace("label", f'created = "{time}"\nlabel'))
+
+    older, newer = build("older.tar.gz", "2026-01-01T00:00:00Z"), build("newer.tar.gz", "2026-02-01T00:00:00Z")
+
+    def said(path):
+        return ready.daemon.cli("factory", "import", path, "--passphrase-file", ready.passphrase, "--yes").out
+
+    assert "revision 1" in said(older)
+    for path, same, before in ((newer, False, False), (newer, True, False), (older, False, True)):
+        out = said(path)
+        assert ("the very same package" in out, "made before" in out) == (same, before), out
+
+
+def test_mistakes_are_named(ready):
+    cli = ready.daemon.cli
+    # what is not there is said before anybody types a passphrase
+    missing = cli("factory", "import", ready.folder / "nowhere.tar.gz", status=REFUSED)
+    assert "nowhere.tar.gz" in missing.err and "terminal" not in missing.err
+    assert "--passphrase-file" in cli("factory", "import", ready.site / "p.tar.gz", status=BAD_INPUT).err
+    asked = cli("factory", "import", ready.site / "p.tar.gz", "--passphrase-file", ready.passphrase, status=BAD_INPUT)
+    assert "--yes" in asked.err
+    # a private key goes nowhere
+    private = cli("factory", "packager", "add", "typo", ready.site / "packager.key", status=BAD_INPUT)
+    assert "packager.key" in private.err and "pub.pem" in private.err
+    # an alias is as good as an id
+    assert cli("factory", "show", ALIAS).out == cli("factory", "show", CONFIG).out
+    assert cli("factory", "devices", "--config", ALIAS).out == cli("factory", "devices", "--config", CONFIG).out
+    assert "no alias" in cli("factory", "show", "kyte", status=REFUSED).err
+    assert "no alias" in cli("factory", "export", "--config", "kyte", status=REFUSED).err
+    status, answer = admin(ready.daemon).call("GET", "/v1/nowhere")
+    assert (status, answer["error"]["detail"]) == (404, "no such path")
 
 
 def test_two_imports_at_once_make_two_revisions(ready):

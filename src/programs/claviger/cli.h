@@ -60,6 +60,9 @@ void cli_download_done(struct cli *cli, uint64_t id);
  * more use. */
 void cli_uploads_done(struct cli *cli, const json_t *spec);
 
+/* From the file that `option` names, or asked for; twice where it is `fresh`. */
+MUST_CHECK enum err cli_secret(struct cli *cli, const char *option, const char *what, bool fresh,
+                               size_t max, struct secret **ret_secret);
 /* The passphrase from --passphrase-file, or asked for; twice where it is `fresh`. */
 MUST_CHECK enum err cli_passphrase(struct cli *cli, bool fresh, struct secret **ret_passphrase);
 /* Puts a secret into a JSON object as text; ERR_SYNTAX where it is no UTF-8. */
@@ -67,6 +70,12 @@ MUST_CHECK enum err cli_set_secret(struct cli *cli, json_t *object, const char *
                                    const struct secret *secret);
 /* --confirm WORD, or asked for at the terminal. */
 MUST_CHECK enum err cli_confirm(struct cli *cli, const char *what, const char *word);
+
+/* What helps, instead of the error's own hint. */
+void cli_hint(struct cli *cli, const char *hint);
+
+/* What stands between a folder and a name in it: "/", or "" where the folder ends with one. */
+const char *cli_slash(const char *dir);
 
 /* Options and arguments. */
 const char *cli_arg(const struct cli *cli, int n);
@@ -90,6 +99,7 @@ const char *cli_count(json_int_t number, const char *one, const char *many);
 
 /* A table: column titles, then rows of cells, printed with widths that fit. */
 struct table;
+/* "none" is printed for one without rows. */
 struct table *table_new(const char *const *titles, size_t columns);
 void table_row(struct table *table, const char *const *cells);
 void table_print(struct table *table, FILE *to);            /* frees it */

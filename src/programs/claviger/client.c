@@ -116,12 +116,10 @@ static enum err put_file(struct cli *cli, json_t *body, const char *option, cons
 
 static enum err put_password(struct cli *cli, json_t *body)
 {
-    const char *path = cli_option(cli, "password-file");
     AUTO(secret_freep) struct secret *password = NULL;
-    if (path != NULL)
-        TRY(file_read_secret(path, PASSWORD_MAX, &password, &cli->detail));
-    else if (cli_option(cli, "password") != NULL)
-        TRY(prompt_new_secret("password of the client", PASSWORD_MAX, &password, &cli->detail));
+    if (cli_option(cli, "password-file") != NULL || cli_option(cli, "password") != NULL)
+        TRY(cli_secret(cli, "password-file", "password of the client", true, PASSWORD_MAX,
+                       &password));
     return password != NULL ? cli_set_secret(cli, body, "password", password) : ERR_OK;
 }
 

@@ -37,7 +37,7 @@ static enum err write_file(struct cli *cli, const char *dir, const char *name, s
                            mode_t mode)
 {
     char path[PATH_MAX];
-    if (snprintf(path, sizeof path, "%s/%s", dir, name) >= (int)sizeof path)
+    if (snprintf(path, sizeof path, "%s%s%s", dir, cli_slash(dir), name) >= (int)sizeof path)
         return err_set(&cli->detail, ERR_LIMIT, "%s: path too long", dir);
     return file_write(path, content, mode, &cli->detail);
 }
@@ -96,7 +96,7 @@ static enum err check_folder(struct cli *cli, const char *dir)
 static enum err refuse_existing(struct cli *cli, const char *dir, const char *name)
 {
     char path[PATH_MAX];
-    if (snprintf(path, sizeof path, "%s/%s", dir, name) >= (int)sizeof path)
+    if (snprintf(path, sizeof path, "%s%s%s", dir, cli_slash(dir), name) >= (int)sizeof path)
         return err_set(&cli->detail, ERR_LIMIT, "%s: path too long", dir);
     if (access(path, F_OK) != 0)
         return ERR_OK;
@@ -142,10 +142,8 @@ static enum err take_p12_password(struct cli *cli, struct client_folder *folder)
         return ERR_OK;
     if (folder->dir == NULL)
         return err_set(&cli->detail, ERR_ARGUMENT, "--p12 wants --output: a folder for the file");
-    if (path != NULL)
-        return file_read_secret(path, P12_PASSWORD_MAX, &folder->p12, &cli->detail);
-    return prompt_new_secret("password of client.p12", P12_PASSWORD_MAX, &folder->p12,
-                             &cli->detail);
+    return cli_secret(cli, "p12-password-file", "password of client.p12", true, P12_PASSWORD_MAX,
+                      &folder->p12);
 }
 
 static enum err write_p12(struct cli *cli, const struct client_folder *folder, const char *dir,

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,7 +8,8 @@
 #include "programs/claviger/factory.h"
 #include "programs/common/prompt.h"
 
-#define PEM_MAX ((size_t)64 * 1024)
+#define PEM_MAX    ((size_t)64 * 1024)
+#define PUBLIC_KEY "-----BEGIN PUBLIC KEY-----"
 
 /* "emcm 2.4, meter 1.0" of a list of applications; names alone of a list of texts. */
 const char *factory_list_text(const json_t *list, char to[FACTORY_LIST_MAX])
@@ -96,22 +98,45 @@ static const char *base_name(const char *path)
 
 static enum err stage(struct cli *cli, json_t **ret_result)
 {
-    const char *comment = cli_option(cli, "comment");
+    const char *comment = cli_option(cli, "comment"), *path = cli_arg(cli, 0);
     uint64_t upload = 0;
     AUTO(secret_freep) struct secret *passphrase = NULL;
+    /* before anybody is asked for a passphrase */
+    AUTO(file_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(&cli->detail, "%s: can't open", path);
     TRY(cli_passphrase(cli, false, &passphrase));
     AUTO(json_freep)
-    json_t *spec = json_pack("{s:s s:s}", "file", base_name(cli_arg(cli, 0)), "comment",
-                             comment != NULL ? comment : "");
+    json_t *spec =
+        json_pack("{s:s s:s}", "file", base_name(path), "comment", comment != NULL ? comment : "");
     if (spec == NULL)
         return err_set(&cli->detail, ERR_SYNTAX, "the file's name or the comment is not UTF-8");
     TRY(cli_set_secret(cli, spec, "passphrase", passphrase));
-    TRY(cli_upload(cli, cli_arg(cli, 0), &upload));
+    TRY(cli_upload_fd(cli, fd, &upload));
     (void)json_object_set_new(spec, "upload", json_integer((json_int_t)upload));
     enum err err = cli_job(cli, json_incref(spec), NULL, ret_result, "/v1/factory/imports");
     if (err != ERR_OK)
         cli_uploads_done(cli, spec);
+    if (err == ERR_SIGNATURE)
+        cli_hint(cli, "claviger package inspect says who signed it; claviger factory packager add "
+                      "NAME NAME.pub.pem trusts that key");
+    if (err == ERR_DECRYPT)
+        cli_hint(cli, "the passphrase is the one that the operator's network has");
     return err;
+}
+
+/* What a person should know of the revision that would count no longer. */
+static void compare(struct cli *cli, const json_t *package)
+{
+    AUTO(json_freep) json_t *before = NULL;
+    if (cli_call(cli, NET_HTTP_GET, NULL, &before, "/v1/factory/packages/%s",
+                 cli_escape(cli_text(package, "config_id"))) != ERR_OK)
+        return; /* it went meanwhile */
+    if (strcmp(cli_text(before, "sha256"), cli_text(package, "sha256")) == 0)
+        cli_say(cli, "It is the very same package.\n");
+    else if (strcmp(cli_text(package, "created"), cli_text(before, "created")) < 0)
+        cli_say(cli, "Look twice: it was made before the one that counts now (%s).\n",
+                cli_text(before, "created"));
 }
 
 static enum err ask(struct cli *cli, const json_t *staged)
@@ -122,9 +147,14 @@ static enum err ask(struct cli *cli, const json_t *staged)
                 "\nThis configuration is there as revision %lld; the import becomes a new one, "
                 "which counts from then on.\n",
                 (long long)json_integer_value(replaces));
+    if (json_is_integer(replaces) && !cli->json)
+        compare(cli, json_object_get(staged, "package"));
     if (cli_option(cli, "yes") != NULL)
         return ERR_OK;
-    return prompt_confirm("import this package", "import", &cli->detail);
+    enum err err = prompt_confirm("import this package", "import", &cli->detail);
+    if (err == ERR_STATE)
+        cli_hint(cli, "--yes imports without asking");
+    return err;
 }
 
 enum err command_factory_import(struct cli *cli)
@@ -208,14 +238,16 @@ enum err command_factory_packages(struct cli *cli)
 
 enum err command_factory_show(struct cli *cli)
 {
+    const char *config = NULL;
     uint64_t revision = 0;
     AUTO(json_freep) json_t *answer = NULL;
     TRY(cli_number(cli, "revision", UINT32_MAX, 0, &revision));
+    TRY(factory_config(cli, cli_arg(cli, 0), &config));
     enum err err =
         cli_call(cli, NET_HTTP_GET, NULL, &answer, "/v1/factory/packages/%s?revision=%llu",
-                 cli_escape(cli_arg(cli, 0)), (unsigned long long)revision);
+                 cli_escape(config), (unsigned long long)revision);
     if (err == ERR_NOT_FOUND)
-        (void)snprintf(cli->hint, sizeof cli->hint, "claviger factory packages lists them");
+        cli_hint(cli, "claviger factory packages lists them");
     TRY(err);
     if (cli_print_json(cli, answer))
         return ERR_OK;
@@ -235,6 +267,38 @@ enum err command_factory_show(struct cli *cli)
 }
 
 /* ---- aliases and packagers: list, and what follows the first word ---- */
+
+static bool is_number(const char *text)
+{
+    bool is_hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+    const char *digits = is_hex ? text + 2 : text;
+    return *digits != '\0' &&
+           digits[strspn(digits, is_hex ? "0123456789abcdefABCDEF" : "0123456789")] == '\0';
+}
+
+enum err factory_config(struct cli *cli, const char *text, const char **ret_config)
+{
+    static char found[32];
+    AUTO(json_freep) json_t *answer = NULL;
+    size_t i;
+    const json_t *row;
+    if (text == NULL || is_number(text)) {
+        *ret_config = text;
+        return ERR_OK;
+    }
+    TRY(cli_call(cli, NET_HTTP_GET, NULL, &answer, "/v1/factory/aliases"));
+    json_array_foreach(json_object_get(answer, "aliases"), i, row)
+    {
+        if (strcmp(cli_text(row, "alias"), text) != 0)
+            continue;
+        (void)snprintf(found, sizeof found, "%s", cli_text(row, "config_id"));
+        *ret_config = found;
+        return ERR_OK;
+    }
+    cli_hint(cli, "claviger factory packages lists ids and aliases");
+    return err_set(&cli->detail, ERR_NOT_FOUND,
+                   "'%.100s' is no configuration id (a number, decimal or 0x) and no alias", text);
+}
 
 static enum err wrong_words(struct cli *cli, const char *usage)
 {
@@ -275,12 +339,13 @@ enum err command_factory_alias(struct cli *cli)
     }
     if (strcmp(word, "set") != 0 || config == NULL)
         return wrong_words(cli, "list, set ALIAS CONFIG, or remove ALIAS");
+    TRY(factory_config(cli, config, &config));
     json_t *body =
         json_pack("{s:s s:b}", "config_id", config, "replace", cli_option(cli, "replace") != NULL);
     enum err err =
         cli_call(cli, NET_HTTP_PUT, body, &answer, "/v1/factory/aliases/%s", cli_escape(alias));
     if (err == ERR_EXISTS)
-        (void)snprintf(cli->hint, sizeof cli->hint, "--replace takes it away from there");
+        cli_hint(cli, "--replace takes it away from there");
     TRY(err);
     if (!cli_print_json(cli, answer))
         cli_say(cli, "%s: %s\n", alias, cli_text(answer, "config_id"));
@@ -312,6 +377,10 @@ static enum err add_packager(struct cli *cli, const char *name, const char *path
     AUTO(buf_done) struct buf pem = {0};
     AUTO(json_freep) json_t *answer = NULL;
     TRY(file_read(path, PEM_MAX, &pem, &cli->detail));
+    /* a private key that was named by mistake goes nowhere */
+    if (memmem(pem.data, pem.len, PUBLIC_KEY, strlen(PUBLIC_KEY)) == NULL)
+        return err_set(&cli->detail, ERR_SYNTAX,
+                       "%s: no PEM with a public key; wanted is the packager's NAME.pub.pem", path);
     json_t *body =
         json_pack("{s:s s:s#}", "name", name, "public_key", (const char *)pem.data, pem.len);
     if (body == NULL)

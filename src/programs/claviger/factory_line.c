@@ -13,11 +13,13 @@
 #define EVERY_DEFAULT   2
 #define FILE_DEFAULT    "device_keys.xml"
 
-/* Appends "&name=value" for each option that was given. */
+/* Appends "&name=value" for each option that was given; --config may be an alias. */
 static enum err add_filters(struct cli *cli, const char *const *names, size_t len, struct buf *to)
 {
     for (size_t i = 0; i < len; i += 2) {
         const char *value = cli_option(cli, names[i]);
+        if (strcmp(names[i], "config") == 0)
+            TRY(factory_config(cli, value, &value));
         if (value != NULL)
             TRY(buf_printf(to, "&%s=%s", names[i + 1], cli_escape(value)));
     }
@@ -72,7 +74,7 @@ enum err command_factory_devices(struct cli *cli)
         table_row(table, cells);
     }
     cli_table(cli, table);
-    if (json_is_integer(json_object_get(answer, "total")))
+    if (cli_int(answer, "total") != 0)
         cli_say(cli, "%s in all\n", cli_count(cli_int(answer, "total"), "device", "devices"));
     if (json_is_string(json_object_get(answer, "next")))
         cli_say(cli, "more: --from %s\n", cli_text(answer, "next"));
@@ -148,7 +150,7 @@ static enum err repeat(struct cli *cli, const char *export)
         return err_set(&cli->detail, ERR_ARGUMENT, "--repeat: the number of an export is wanted");
     enum err err = fetch(cli, json_object(), path);
     if (err == ERR_NOT_FOUND)
-        (void)snprintf(cli->hint, sizeof cli->hint, "claviger factory exports lists them");
+        cli_hint(cli, "claviger factory exports lists them");
     return err;
 }
 
@@ -163,11 +165,22 @@ enum err command_factory_export(struct cli *cli)
                              "count_only", cli_option(cli, "count") != NULL);
     for (size_t i = 0; i < ARRAY_LEN(texts); i += 2) {
         const char *value = cli_option(cli, texts[i]);
+        enum err err =
+            strcmp(texts[i], "config") == 0 ? factory_config(cli, value, &value) : ERR_OK;
+        if (err != ERR_OK) {
+            json_decref(spec);
+            return err;
+        }
         if (value != NULL)
             (void)json_object_set_new(spec, texts[i + 1], json_string(value));
     }
-    if (cli_option(cli, "count") == NULL)
-        return fetch(cli, spec, "/v1/factory/exports");
+    if (cli_option(cli, "count") == NULL) {
+        enum err err = fetch(cli, spec, "/v1/factory/exports");
+        if (err == ERR_NOT_FOUND && cli_option(cli, "only-new") != NULL)
+            cli_hint(cli, "--only-new leaves out what was exported before: claviger factory exports "
+                          "lists when, --repeat N writes one again");
+        return err;
+    }
     AUTO(json_freep) json_t *result = NULL;
     TRY(cli_job(cli, spec, NULL, &result, "/v1/factory/exports"));
     if (!cli_print_json(cli, result))

@@ -49,7 +49,7 @@ static enum err write_text(struct cli *cli, const char *dir, const char *name, c
                            mode_t mode)
 {
     char path[PATH_MAX];
-    if (snprintf(path, sizeof path, "%s/%s", dir, name) >= (int)sizeof path)
+    if (snprintf(path, sizeof path, "%s%s%s", dir, cli_slash(dir), name) >= (int)sizeof path)
         return err_set(&cli->detail, ERR_LIMIT, "%s: path too long", dir);
     return file_write(path, bytes_str(text), mode, &cli->detail);
 }

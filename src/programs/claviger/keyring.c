@@ -67,7 +67,7 @@ static enum err decrypt_file(const struct rsa_private *key, int ciphertext, cons
     AUTO(file_closep)
     int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
-        return err_errno(detail, "%s: can't create", beside);
+        return err_errno(detail, "%s: can't create", path);
     struct pipe_ends ends = {.from = ciphertext, .to = fd};
     const struct cms_io io = {.arg = &ends, .source = read_from, .sink = write_to};
     enum err err = cms_decrypt(key, &io, detail);

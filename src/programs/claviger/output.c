@@ -52,6 +52,17 @@ int cli_finish(struct cli *cli, enum err err)
     return (int)exit_status_of(err);
 }
 
+const char *cli_slash(const char *dir)
+{
+    size_t len = strlen(dir);
+    return len != 0 && dir[len - 1] == '/' ? "" : "/";
+}
+
+void cli_hint(struct cli *cli, const char *hint)
+{
+    (void)snprintf(cli->hint, sizeof cli->hint, "%s", hint);
+}
+
 void cli_say(const struct cli *cli, const char *format, ...)
 {
     if (cli->quiet || cli->json)
@@ -148,6 +159,10 @@ void table_print(struct table *table, FILE *to)
 {
     if (table == NULL)
         return;
+    if (table->rows == 1 && !table->failed) {
+        (void)fprintf(to, "none\n");
+        table->rows = 0;
+    }
     const char *cell = (const char *)table->cells.data;
     for (size_t row = 0; row < table->rows && !table->failed; row++) {
         for (size_t i = 0; i < table->columns; i++) {

@@ -29,10 +29,7 @@ bool cli_is_remote(const struct cli *cli)
 
 static enum err read_password(struct cli *cli, struct secret **ret_password)
 {
-    const char *path = cli_option(cli, "login-password-file");
-    if (path != NULL)
-        return file_read_secret(path, PASSWORD_MAX, ret_password, &cli->detail);
-    return prompt_secret("password", PASSWORD_MAX, ret_password, &cli->detail);
+    return cli_secret(cli, "login-password-file", "password", false, PASSWORD_MAX, ret_password);
 }
 
 static enum err log_in(struct cli *cli, const char *user)

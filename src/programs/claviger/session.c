@@ -301,7 +301,7 @@ enum err cli_fetch(struct cli *cli, const char *resource, const char *path, mode
     AUTO(file_closep)
     int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0)
-        return err_errno(&cli->detail, "%s: can't create", beside);
+        return err_errno(&cli->detail, "%s: can't create", path);
     enum err err = fetch(cli, resource, fd);
     if (err == ERR_OK && (fchmod(fd, mode) != 0 || fsync(fd) != 0 || rename(beside, path) != 0))
         err = err_errno(&cli->detail, "%s: can't write", path);
@@ -345,14 +345,24 @@ void cli_uploads_done(struct cli *cli, const json_t *spec)
     }
 }
 
+enum err cli_secret(struct cli *cli, const char *option, const char *what, bool fresh, size_t max,
+                    struct secret **ret_secret)
+{
+    const char *path = options_get(cli->options, option);
+    if (path != NULL)
+        return file_read_secret(path, max, ret_secret, &cli->detail);
+    enum err err = fresh ? prompt_new_secret(what, max, ret_secret, &cli->detail)
+                         : prompt_secret(what, max, ret_secret, &cli->detail);
+    if (err == ERR_STATE)
+        (void)snprintf(cli->hint, sizeof cli->hint, "--%s FILE gives the %s without one", option,
+                       what);
+    return err;
+}
+
 enum err cli_passphrase(struct cli *cli, bool fresh, struct secret **ret_passphrase)
 {
-    const char *path = options_get(cli->options, "passphrase-file");
-    if (path != NULL)
-        return file_read_secret(path, PASSPHRASE_MAX, ret_passphrase, &cli->detail);
-    if (fresh)
-        return prompt_new_secret("shared passphrase", PASSPHRASE_MAX, ret_passphrase, &cli->detail);
-    return prompt_secret("shared passphrase", PASSPHRASE_MAX, ret_passphrase, &cli->detail);
+    return cli_secret(cli, "passphrase-file", "shared passphrase", fresh, PASSPHRASE_MAX,
+                      ret_passphrase);
 }
 
 enum err cli_set_secret(struct cli *cli, json_t *object, const char *name,
@@ -368,8 +378,12 @@ enum err cli_set_secret(struct cli *cli, json_t *object, const char *name,
 enum err cli_confirm(struct cli *cli, const char *what, const char *word)
 {
     const char *given = options_get(cli->options, "confirm");
-    if (given == NULL)
-        return prompt_confirm(what, word, &cli->detail);
+    if (given == NULL) {
+        enum err err = prompt_confirm(what, word, &cli->detail);
+        if (err == ERR_STATE)
+            (void)snprintf(cli->hint, sizeof cli->hint, "--confirm %s confirms without one", word);
+        return err;
+    }
     if (strcmp(given, word) != 0)
         return err_set(&cli->detail, ERR_CANCELLED,
                        "--confirm %s: '%s' is wanted; nothing was done", given, word);

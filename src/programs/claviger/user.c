@@ -111,18 +111,13 @@ enum err command_user_remove(struct cli *cli)
 
 static enum err new_password(struct cli *cli, struct secret **ret_password)
 {
-    const char *path = cli_option(cli, "password-file");
-    if (path != NULL)
-        return file_read_secret(path, PASSWORD_MAX, ret_password, &cli->detail);
-    return prompt_new_secret("new password", PASSWORD_MAX, ret_password, &cli->detail);
+    return cli_secret(cli, "password-file", "new password", true, PASSWORD_MAX, ret_password);
 }
 
 static enum err old_password(struct cli *cli, struct secret **ret_password)
 {
-    const char *path = cli_option(cli, "login-password-file");
-    if (path != NULL)
-        return file_read_secret(path, PASSWORD_MAX, ret_password, &cli->detail);
-    return prompt_secret("old password", PASSWORD_MAX, ret_password, &cli->detail);
+    return cli_secret(cli, "login-password-file", "old password", false, PASSWORD_MAX,
+                      ret_password);
 }
 
 enum err command_user_password(struct cli *cli)

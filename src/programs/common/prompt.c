@@ -116,8 +116,7 @@ static enum err open_tty(int *ret_tty, struct err_detail *detail)
 {
     int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
     if (tty < 0)
-        return err_set(detail, ERR_STATE,
-                       "there is no terminal to ask at; --help names the option to give it by");
+        return err_set(detail, ERR_STATE, "there is no terminal to ask at");
     *ret_tty = tty;
     return ERR_OK;
 }

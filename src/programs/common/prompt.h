@@ -2,7 +2,7 @@
 
 #include "base/secret.h"
 
-/* Ask at the terminal. ERR_STATE where there is none, with a detail that names the way without. */
+/* Ask at the terminal; ERR_STATE where there is none. */
 
 /* Without echo; `what` is shown as "PIN of the token: ". Empty answers are refused. */
 MUST_CHECK enum err prompt_secret(const char *what, size_t max, struct secret **ret_secret,
