@@ -310,20 +310,25 @@ static json_t *codes_json(const struct factory_line *line)
     return list;
 }
 
-/* Minutes in which nothing happened are there too. */
-static json_t *chart_json(const struct factory_line *line, unsigned minutes, int64_t now)
+/* Points in which nothing happened are there too. The newest ends with this minute; the oldest may
+ * begin before the others' minutes. */
+static json_t *chart_json(const struct factory_line *line, unsigned minutes, unsigned points,
+                          int64_t now)
 {
     json_t *list = json_array();
     size_t at = 0;
-    for (int64_t minute = now - now % 60 - (int64_t)(minutes - 1) * 60; minute <= now;
-         minute += 60) {
-        while (at < line->chart_len && line->chart[at].last < minute)
-            at++;
-        bool here = at < line->chart_len && line->chart[at].last == minute;
-        (void)json_array_append_new(
-            list, json_pack("{s:o s:I s:I}", "time", json_of_time(minute), "passed",
-                            here ? (json_int_t)line->chart[at].passed : 0, "failed",
-                            here ? (json_int_t)line->chart[at].failed : 0));
+    const int64_t step = (int64_t)((minutes + points - 1) / points) * 60;
+    const int64_t end = now - now % 60 + 60;
+    int64_t from = end - ((int64_t)minutes * 60 + step - 1) / step * step;
+    for (; from < end; from += step) {
+        uint64_t passed = 0, failed = 0;
+        for (; at < line->chart_len && line->chart[at].last < from + step; at++) {
+            passed += line->chart[at].passed;
+            failed += line->chart[at].failed;
+        }
+        (void)json_array_append_new(list,
+                                    json_pack("{s:o s:I s:I}", "time", json_of_time(from), "passed",
+                                              (json_int_t)passed, "failed", (json_int_t)failed));
     }
     return list;
 }
@@ -336,10 +341,14 @@ static void line_freep(struct factory_line **line)
 static enum err show_line(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
 {
     struct factory *factory = NULL;
-    uint64_t minutes = 0;
+    uint64_t minutes = 0, points = 0;
     TRY(api_factory(call, &factory, detail));
     TRY(api_query_number(call, "minutes", FACTORY_SUMMARY_MINUTES, MINUTES_DEFAULT, &minutes,
                          detail));
+    TRY(api_query_number(call, "points", FACTORY_SUMMARY_MINUTES, FACTORY_SUMMARY_MINUTES, &points,
+                         detail));
+    if (points == 0)
+        return err_set(detail, ERR_ARGUMENT, "points: 1 to %d", FACTORY_SUMMARY_MINUTES);
     AUTO(line_freep) struct factory_line *line = calloc(1, sizeof *line);
     if (line == NULL)
         return ERR_NO_MEMORY;
@@ -347,7 +356,7 @@ static enum err show_line(struct api_call *call, json_t **ret_answer, struct err
     TRY(factory_line_summary(factory, (unsigned)minutes, now, line, detail));
     return api_give(json_pack("{s:o s:o s:o s:o}", "stations", stations_json(line), "batches",
                               batches_json(line), "codes", codes_json(line), "chart",
-                              chart_json(line, (unsigned)minutes, now)),
+                              chart_json(line, (unsigned)minutes, (unsigned)points, now)),
                     ret_answer);
 }
 API_HANDLER(show_line)

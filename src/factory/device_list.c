@@ -137,41 +137,74 @@ enum err factory_device_had(struct factory *factory, uint64_t node_id, const uin
 }
 
 /* Which condition's index leads. The database can't know how many rows each leaves, so we say: the
- * fewest first. The others' columns stand behind a '+', which keeps their indexes out. */
-enum lead { LEAD_NONE, LEAD_BATCH, LEAD_KEYED, LEAD_FAILED, LEAD_NEW, LEAD_CONFIG };
+ * fewest first, as far as it is known. The others' columns stand behind a '+', which keeps their
+ * indexes out. */
+enum lead {
+    LEAD_NONE,
+    LEAD_BATCH,
+    LEAD_PRETESTED,
+    LEAD_KEYED,
+    LEAD_FAILED,
+    LEAD_NEW,
+    LEAD_CONFIG,
+    LEAD_SENT
+};
 
-static enum lead lead_of(const struct factory_device_filter *f)
+/* Whether few devices are in the state of export that is wanted. */
+static bool is_rare(const struct factory_device_counts *counts, bool exported)
+{
+    uint64_t wanted = 0, others = 0;
+    for (unsigned state = 0; state < FACTORY_DEVICE_STATES; state++) {
+        wanted += counts->of[state][exported];
+        others += counts->of[state][!exported];
+    }
+    return wanted <= others;
+}
+
+static enum lead lead_of(const struct factory_device_filter *f,
+                         const struct factory_device_counts *counts)
 {
     if (f->batch != NULL)
         return LEAD_BATCH;
-    if (f->state != NULL && *f->state == FACTORY_DEVICE_KEYED)
-        return LEAD_KEYED;
+    if (f->state != NULL && *f->state != FACTORY_DEVICE_PROVISIONED)
+        return *f->state == FACTORY_DEVICE_KEYED ? LEAD_KEYED : LEAD_PRETESTED;
     if (f->return_code != NULL && *f->return_code != 0)
         return LEAD_FAILED;
-    if (f->exported != NULL && !*f->exported)
-        return LEAD_NEW;
+    if (f->exported != NULL && (f->config_id == NULL || is_rare(counts, *f->exported)))
+        return *f->exported ? LEAD_SENT : LEAD_NEW;
     return f->config_id != NULL ? LEAD_CONFIG : LEAD_NONE;
 }
 
-static enum err list_sql(const struct factory_device_filter *f, char sql[SQL_MAX])
+/* What makes the database see that a partial index has all rows that are wanted. */
+static const char *const lead_where[] = {
+    [LEAD_NONE] = "",
+    [LEAD_BATCH] = "",
+    [LEAD_PRETESTED] = " AND d.state = 0",
+    [LEAD_KEYED] = " AND d.state = 1",
+    [LEAD_FAILED] = " AND d.return_code <> 0",
+    [LEAD_NEW] = " AND d.exported = 0",
+    [LEAD_CONFIG] = "",
+    [LEAD_SENT] = " AND d.exported <> 0",
+};
+
+static enum err list_sql(const struct factory_device_filter *f, enum lead lead, char sql[SQL_MAX])
 {
-    enum lead lead = lead_of(f);
-    int len = snprintf(
-        sql, SQL_MAX,
-        "SELECT " COLUMNS " FROM device d WHERE d.node_id >= ? AND d.node_id <= ?%s%s%s%s%s%s%s "
-        "ORDER BY d.node_id LIMIT ?",
-        f->batch != NULL ? " AND d.batch = ?" : "",
-        f->config_id == NULL  ? ""
-        : lead == LEAD_CONFIG ? " AND d.config_id = ?"
-                              : " AND +d.config_id = ?",
-        f->state == NULL ? "" : " AND +d.state = ?", lead == LEAD_KEYED ? " AND d.state = 1" : "",
-        f->return_code == NULL ? ""
-        : lead == LEAD_FAILED  ? " AND d.return_code = ? AND d.return_code <> 0"
-                               : " AND +d.return_code = ?",
-        lead == LEAD_NEW ? " AND d.exported = 0" : "",
-        f->exported == NULL ? ""
-        : *f->exported      ? " AND +d.exported <> 0"
-                            : " AND +d.exported = 0 AND d.keying <> 0");
+    int len = snprintf(sql, SQL_MAX,
+                       "SELECT " COLUMNS
+                       " FROM device d WHERE d.node_id >= ? AND d.node_id <= ?%s%s%s%s%s%s "
+                       "ORDER BY d.node_id LIMIT ?",
+                       f->batch != NULL ? " AND d.batch = ?" : "",
+                       f->config_id == NULL  ? ""
+                       : lead == LEAD_CONFIG ? " AND d.config_id = ?"
+                                             : " AND +d.config_id = ?",
+                       f->state == NULL ? "" : " AND +d.state = ?",
+                       f->return_code == NULL ? ""
+                       : lead == LEAD_FAILED  ? " AND d.return_code = ?"
+                                              : " AND +d.return_code = ?",
+                       f->exported == NULL ? ""
+                       : *f->exported      ? " AND +d.exported <> 0"
+                                           : " AND +d.exported = 0 AND d.keying <> 0",
+                       lead_where[lead]);
     return len > 0 && len < SQL_MAX ? ERR_OK : ERR_INTERNAL;
 }
 
@@ -198,7 +231,9 @@ enum err factory_device_list(struct factory *factory, const struct factory_devic
 {
     char sql[SQL_MAX];
     unsigned limit = filter->limit < FACTORY_PAGE_MAX ? filter->limit : FACTORY_PAGE_MAX;
-    TRY(list_sql(filter, sql));
+    struct factory_device_counts counts;
+    TRY(factory_device_count(factory, &counts, detail));
+    TRY(list_sql(filter, lead_of(filter, &counts), sql));
     AUTO(read_end) struct factory_read read = {0};
     TRY(read_begin(factory, &read, detail));
     AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;

@@ -87,6 +87,9 @@ MUST_CHECK enum err device_counted(struct store_conn *conn, enum factory_device_
 /* What a run that ended leaves in its device's row; `kcv` as in factory_run_end. */
 MUST_CHECK enum err device_ran(struct store_conn *conn, const struct factory_run *run,
                                const uint8_t *kcv, struct err_detail *detail);
+/* A run that ended, in table line_minute. */
+MUST_CHECK enum err line_counted(struct store_conn *conn, const struct factory_run *run,
+                                 struct err_detail *detail);
 /* Aliases of a package: in its transaction. ERR_EXISTS where one is another's. */
 MUST_CHECK enum err alias_check(struct store_conn *conn, const char *alias, uint64_t config_id,
                                 struct err_detail *detail);

@@ -4,7 +4,7 @@
 
 /* What went on at the line in the last minutes: per station, batch, return code, and over time. */
 
-#define FACTORY_SUMMARY_ROWS    256  /* stations, batches, codes at most */
+#define FACTORY_SUMMARY_ROWS    256 /* stations, batches, codes at most: those of the newest runs */
 #define FACTORY_SUMMARY_MINUTES 1440 /* at most */
 
 struct factory_line_row {
@@ -16,10 +16,10 @@ struct factory_line_row {
     uint64_t busy; /* runs under way */
 };
 struct factory_line {
-    struct factory_line_row stations[FACTORY_SUMMARY_ROWS];
-    struct factory_line_row batches[FACTORY_SUMMARY_ROWS];
-    struct factory_line_row codes[FACTORY_SUMMARY_ROWS];    /* counted in `failed` */
-    struct factory_line_row chart[FACTORY_SUMMARY_MINUTES]; /* one a minute, rising */
+    struct factory_line_row stations[FACTORY_SUMMARY_ROWS]; /* by name */
+    struct factory_line_row batches[FACTORY_SUMMARY_ROWS];  /* that of the newest run first */
+    struct factory_line_row codes[FACTORY_SUMMARY_ROWS];    /* most first, counted in `failed` */
+    struct factory_line_row chart[FACTORY_SUMMARY_MINUTES]; /* one a minute, rising: all runs */
     size_t stations_len, batches_len, codes_len, chart_len;
 };
 /* `ret_line` is large: on the heap, zeroed. Kept for a second, so that many pages cost as one. */

@@ -190,6 +190,7 @@ static enum err end_fn(struct store_conn *conn, void *ctx, struct err_detail *de
     }
     TRY(update(conn, end, &run, detail));
     run.ended = end->now;
+    TRY(line_counted(conn, &run, detail));
     return run.has_node ? device_ran(conn, &run, end->end->kcv, detail) : ERR_OK;
 }
 

@@ -178,6 +178,46 @@ static void the_line_is_summed_up(void **state)
     free(line);
 }
 
+static void of_many_batches_the_newest_are_shown(void **state)
+{
+    (void)state;
+    const int64_t now = 1700000000 - 1700000000 % 60 + 30;
+    const unsigned all = FACTORY_SUMMARY_ROWS + 44;
+    bool is_new = false;
+    for (unsigned i = 1; i <= all; i++) {
+        clock_fake_us((uint64_t)(now - (int64_t)(all - i) * 10) * 1000000);
+        struct factory_run_begin run = bench_run(i);
+        run.batch = i;
+        assert_ok(run_begin(&run, &is_new));
+        const struct factory_run_end ended = bench_run_ended(i, i % 3 == 0 ? 12 : 0, NULL);
+        assert_ok(factory_run_end(bench.factory, &ended, &is_new, NULL));
+        assert_ok(factory_run_end(bench.factory, &ended, &is_new, NULL)); /* counts once */
+    }
+    struct factory_line *line = calloc(1, sizeof *line);
+    assert_non_null(line);
+    assert_ok(factory_line_summary(bench.factory, 60, now, line, NULL));
+    assert_int_equal(line->batches_len, FACTORY_SUMMARY_ROWS);
+    bool newest = false;
+    for (size_t i = 0; i < line->batches_len; i++) {
+        assert_in_range(line->batches[i].number, all - FACTORY_SUMMARY_ROWS - 5, all);
+        newest = newest || line->batches[i].number == all;
+    }
+    assert_true(newest);
+    uint64_t passed = 0, failed = 0;
+    for (size_t i = 0; i < line->chart_len; i++) {
+        passed += line->chart[i].passed;
+        failed += line->chart[i].failed;
+        assert_true(i == 0 || line->chart[i].last > line->chart[i - 1].last);
+    }
+    assert_int_equal(passed, 200);
+    assert_int_equal(failed, 100);
+    assert_int_equal(line->codes[0].number, 0);
+    assert_int_equal(line->codes[0].failed, 200);
+    assert_int_equal(line->codes[1].number, 12);
+    assert_int_equal(line->codes[1].failed, 100);
+    free(line);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
 TEST_MAIN(CASE(a_run_begins_once), CASE(a_run_ends_once), CASE(runs_are_listed_newest_first),
-          CASE(the_line_is_summed_up))
+          CASE(the_line_is_summed_up), CASE(of_many_batches_the_newest_are_shown))

@@ -12,6 +12,7 @@ import { Table } from "../ui/table";
 import type { LineChart } from "../chart";
 
 const FEED_MAX = 14;
+const BARS = 96; // at most
 
 interface Shown {
     run: string;
@@ -24,16 +25,6 @@ interface Shown {
 /* A run that has ended, as a line of the list. */
 const shownOf = (run: Run): Shown | null => typeof run?.return_code !== "number" ? null
     : { run: run.run, at: run.ended ?? run.begun, node: run.node_id, station: run.station, code: run.return_code };
-
-/* At most so many bars, each of as many minutes as it takes. */
-function bars(rows: LineState["chart"], most = 96): LineState["chart"] {
-    const step = Math.ceil(rows.length / most), list: LineState["chart"] = [];
-    for (let i = 0; i < rows.length; i += step) {
-        const some = rows.slice(i, i + step);
-        list.push({ time: some[0].time, passed: some.reduce((n, r) => n + r.passed, 0), failed: some.reduce((n, r) => n + r.failed, 0) });
-    }
-    return list;
-}
 
 const Chart = component<{ rows: LineState["chart"] }>((p) => {
     const canvas = useRef<HTMLCanvasElement | null>(null);
@@ -80,7 +71,7 @@ const stateWords = { connecting: "connecting", live: "live", polling: "every few
 
 export const Line = component<PageProps>(({ place }) => {
     const minutes = place.query.minutes ?? "60";
-    const found = useLoad<LineState>(() => get("/v1/factory/line", { minutes }), [minutes]);
+    const found = useLoad<LineState>(() => get("/v1/factory/line", { minutes, points: BARS }), [minutes]);
     const [feed, setFeed] = useState<Shown[]>([]);
     const state = useEvents("line", (name, data) => {
         const shown = name === "run" ? shownOf(data as Run) : null;
@@ -94,9 +85,7 @@ export const Line = component<PageProps>(({ place }) => {
     const [, tick] = useState(0);
     useInterval(() => tick((n) => n + 1), 15_000); // "3 min ago" grows older
     const line = found.data;
-    const shown = useRef<{ of: LineState["chart"] | null; bars: LineState["chart"] }>({ of: null, bars: [] });
-    if (line && shown.now.of !== line.chart) shown.now = { of: line.chart, bars: bars(line.chart) };
-    const passed = line?.batches.reduce((n, b) => n + b.passed, 0) ?? 0, failed = line?.batches.reduce((n, b) => n + b.failed, 0) ?? 0;
+    const passed = line?.chart.reduce((n, c) => n + c.passed, 0) ?? 0, failed = line?.chart.reduce((n, c) => n + c.failed, 0) ?? 0;
     return (
         <Page title="Line" lead={<Sign mark={state === "live" ? "good" : state === "polling" ? "warn" : "wait"} live={state === "live"}>{stateWords[state]}</Sign>}
             actions={<div class="inline"><Select label="Time" value={minutes} onValue={(v) => requery({ minutes: v })}
@@ -110,7 +99,7 @@ export const Line = component<PageProps>(({ place }) => {
                         <Figure name="Failed" value={count(failed)} mark={failed ? "bad" : undefined} />
                         <Figure name="Stations" value={count(line.stations.length)} note={`${line.stations.filter((s) => s.busy).length} busy`} />
                     </dl>
-                    <Part title="Runs over time"><Chart rows={shown.now.bars} /></Part>
+                    <Part title="Runs over time"><Chart rows={line.chart} /></Part>
                     <div class="split">
                         <div class="stack">
                             <Part title="Stations">
