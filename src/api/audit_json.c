@@ -101,28 +101,66 @@ static enum err keep_last(json_t *list, uint64_t max)
                                                                              : ERR_NO_MEMORY;
 }
 
-static enum err collect(struct audit_reader *reader, const struct audit_filter *filter,
-                        enum audit_kind kind, json_t *list, struct err_detail *detail)
+/* What is sought: records below `end`. */
+struct search {
+    const char *dir;
+    const struct audit_filter *filter;
+    enum audit_kind kind;
+    uint64_t end;
+};
+
+/* The next record that is wanted. */
+static enum err next_wanted(const struct search *search, struct audit_reader *reader,
+                            struct audit_record *record, bool *ret_end, struct err_detail *detail)
 {
-    uint64_t max = max_of(filter);
-    for (;;) {
+    do {
+        TRY(audit_read_next(reader, record, ret_end, detail));
+        if (!*ret_end && record->seq >= search->end)
+            *ret_end = true;
+    } while (!*ret_end && !wanted(search->filter, search->kind, record));
+    return ERR_OK;
+}
+
+/* How many there are from `first` on; those that come later are not for `append`. */
+static enum err count(struct search *search, uint64_t first, uint64_t *ret_count,
+                      struct err_detail *detail)
+{
+    AUTO(audit_reader_freep) struct audit_reader *reader = NULL;
+    TRY(audit_reader_open(search->dir, first, &reader, detail));
+    uint64_t found = 0, last = 0;
+    for (;; found++) {
         struct audit_record record;
         bool end = false;
-        TRY(audit_read_next(reader, &record, &end, detail));
-        if (end || (filter->before != 0 && record.seq >= filter->before))
+        TRY(next_wanted(search, reader, &record, &end, detail));
+        if (end)
+            break;
+        last = record.seq;
+    }
+    if (found != 0)
+        search->end = last + 1;
+    *ret_count = found;
+    return ERR_OK;
+}
+
+/* The same without the first `skip`. */
+static enum err append(const struct search *search, uint64_t first, uint64_t skip, json_t *list,
+                       struct err_detail *detail)
+{
+    AUTO(audit_reader_freep) struct audit_reader *reader = NULL;
+    TRY(audit_reader_open(search->dir, first, &reader, detail));
+    for (uint64_t n = 0;; n++) {
+        struct audit_record record;
+        bool end = false;
+        TRY(next_wanted(search, reader, &record, &end, detail));
+        if (end)
             return ERR_OK;
-        if (!wanted(filter, kind, &record))
-            continue;
-        if (json_array_append_new(list, record_json(&record)) != 0)
+        if (n >= skip && json_array_append_new(list, record_json(&record)) != 0)
             return ERR_NO_MEMORY;
-        /* dropping the oldest one by one would be quadratic */
-        if (json_array_size(list) >= 2 * max)
-            TRY(keep_last(list, max));
     }
 }
 
-/* Where nothing is searched for, reading begins near the end. */
-static uint64_t first_of(const struct audit_filter *filter)
+/* Where nothing is searched for, reading begins near the end; 0: by a search. */
+static uint64_t tail_of(const struct audit_filter *filter)
 {
     bool tail = filter->kind == NULL && filter->actor == NULL && filter->text == NULL &&
                 filter->from == 0 && filter->to == 0 && filter->last != 0;
@@ -132,18 +170,53 @@ static uint64_t first_of(const struct audit_filter *filter)
     return tail && filter->head != 0 && end > filter->last ? end - filter->last : 0;
 }
 
+/* The first record of the segment that has record `seq`, or of the oldest there is. */
+static enum err first_of_segment(const char *dir, uint64_t seq, uint64_t *ret_first,
+                                 struct err_detail *detail)
+{
+    AUTO(audit_reader_freep) struct audit_reader *reader = NULL;
+    TRY(audit_reader_open(dir, seq, &reader, detail));
+    *ret_first = audit_reader_segment(reader)->first_seq;
+    return ERR_OK;
+}
+
+/* Segment by segment from the newest: what is asked for is mostly there, and the chain is long. In
+ * each the wanted ones are counted first, since making JSON of a million takes a while. */
+static enum err search_back(struct search *search, json_t *list, struct err_detail *detail)
+{
+    uint64_t max = max_of(search->filter), seq = search->end - 1;
+    while (seq != 0 && json_array_size(list) < max) {
+        uint64_t first = 0, found = 0, left = max - json_array_size(list);
+        TRY(first_of_segment(search->dir, seq, &first, detail));
+        if (first > seq)
+            return ERR_OK; /* those before it were put elsewhere */
+        TRY(count(search, first, &found, detail));
+        AUTO(json_freep) json_t *part = json_array();
+        if (found != 0)
+            TRY(append(search, first, found > left ? found - left : 0, part, detail));
+        if (json_array_extend(part, list) != 0 || json_array_clear(list) != 0 ||
+            json_array_extend(list, part) != 0)
+            return ERR_NO_MEMORY;
+        search->end = first;
+        seq = first != 0 ? first - 1 : 0;
+    }
+    return ERR_OK;
+}
+
 enum err audit_show_json(const char *dir, const struct audit_filter *filter, json_t **ret_json,
                          struct err_detail *detail)
 {
-    enum audit_kind kind = (enum audit_kind)0;
-    if (filter->kind != NULL && audit_kind_find(filter->kind, &kind) != ERR_OK)
+    struct search search = {
+        .dir = dir, .filter = filter, .end = filter->before != 0 ? filter->before : UINT64_MAX};
+    if (filter->kind != NULL && audit_kind_find(filter->kind, &search.kind) != ERR_OK)
         return err_set(detail, ERR_ARGUMENT, "'%s' is no kind of record; docs/audit.md lists them",
                        filter->kind);
-    uint64_t from = first_of(filter);
-    AUTO(audit_reader_freep) struct audit_reader *reader = NULL;
+    uint64_t tail = tail_of(filter);
     AUTO(json_freep) json_t *list = json_array();
-    TRY(audit_reader_open(dir, from, &reader, detail));
-    TRY(collect(reader, filter, kind, list, detail));
+    if (tail != 0)
+        TRY(append(&search, tail, 0, list, detail));
+    else
+        TRY(search_back(&search, list, detail));
     TRY(keep_last(list, max_of(filter)));
     *ret_json = json_pack("{s:O}", "records", list);
     return *ret_json != NULL ? ERR_OK : ERR_NO_MEMORY;
