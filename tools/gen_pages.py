@@ -7,6 +7,7 @@ example: tools/gen_pages.py build/web/pages build/web/pages_table.c build/web/pa
 
 import gzip
 import hashlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,13 @@ def array(name, data):
     return "\n".join(lines) + "\n};\n"
 
 
+def squeeze(path):
+    """As gzip: by zopfli, which makes it 3% smaller, where it is there."""
+    if shutil.which("zopfli"):
+        return subprocess.run(["zopfli", "-c", path], check=True, stdout=subprocess.PIPE).stdout
+    return gzip.compress(path.read_bytes(), 9, mtime=0)
+
+
 def main():
     if len(sys.argv) != 4:
         print(__doc__.strip())
@@ -35,7 +43,7 @@ def main():
     arrays, rows = [], []
     for path in sorted(p for p in folder.rglob("*") if p.suffix in TYPES):
         plain = path.read_bytes()
-        data = gzip.compress(plain, 9, mtime=0)
+        data = squeeze(path)
         url = "/" + str(path.relative_to(folder))
         name = f"file_{len(rows)}"
         rows.append(((b"/" if url == "/index.html" else url.encode()), TYPES[path.suffix],

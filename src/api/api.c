@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "api/call.h"
+#include "api/compress.h"
 #include "api/events.h"
 #include "api/json.h"
 #include "api/login.h"
@@ -279,13 +280,29 @@ static enum err perform(struct task *task, struct keeper_client *keeper, json_t 
     return task->fn(&call, ret_answer, detail);
 }
 
+static enum err answer_compressed(struct net_http_request *request, const char *text)
+{
+    AUTO(buf_done) struct buf small = {0};
+    TRY(api_compress(bytes_str(text), &small));
+    TRY(net_http_set_header(request, "Content-Encoding", "gzip"));
+    TRY(net_http_set_header(request, "Vary", "Accept-Encoding"));
+    net_http_answer(request, 200, "application/json", buf_view(&small));
+    return ERR_OK;
+}
+
 void api_answer(struct net_http_request *request, json_t *json)
 {
     char *text = json_dumps(json, JSON_COMPACT);
     json_decref(json);
-    if (text == NULL)
-        net_http_fail(request, ERR_NO_MEMORY, NULL);
-    else
+    enum err err = text != NULL ? ERR_OK : ERR_NO_MEMORY;
+    bool compressed = err == ERR_OK && net_http_method(request) == NET_HTTP_GET &&
+                      strlen(text) >= API_COMPRESS_MIN &&
+                      api_takes_gzip(net_http_header(request, "Accept-Encoding"));
+    if (compressed)
+        err = answer_compressed(request, text);
+    if (err != ERR_OK)
+        net_http_fail(request, err, NULL);
+    else if (!compressed)
         net_http_answer_json(request, 200, text);
     free(text);
 }

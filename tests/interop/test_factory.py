@@ -1,6 +1,7 @@
 """The provisioning server: packages in, stations served, devices recorded and exported, spoken to as curl would."""
 
 import base64
+import gzip
 import hashlib
 import http.client
 import json
@@ -230,6 +231,13 @@ def test_a_run_from_begin_to_export(station, ready, tmp_path):
     assert shown["runs"][0]["versions_after"] == {"node": "1.2.3.4"} and shown["runs"][0]["operator"] == "mira"
     line = caller.must("GET", "/v1/factory/line?minutes=10")
     assert line["stations"][0]["passed"] >= 1 and len(line["chart"]) == 10
+    few = caller.must("GET", "/v1/factory/line?minutes=10&points=4")["chart"]  # of three minutes each
+    assert len(few) == 4 and sum(p["passed"] for p in few) == sum(p["passed"] for p in line["chart"]) >= 1
+    assert caller.call("GET", "/v1/factory/line?points=0")[0] == 400
+    caller.connection.request("GET", "/v1/factory/line?minutes=600", headers={"Accept-Encoding": "br, gzip"})
+    answer = caller.connection.getresponse()
+    small = answer.read()
+    assert answer.getheader("Content-Encoding") == "gzip" and len(json.loads(gzip.decompress(small))["chart"]) == 600
     assert line["codes"][0] == {"code": 0, "count": line["codes"][0]["count"], "text": "done", "action": ""}
     # out, once more, and what is in it
     out, again = tmp_path / "device_keys.xml", tmp_path / "again.xml"
