@@ -160,8 +160,13 @@ static enum err explain(const struct net_client *client, CURLcode code, struct e
     case CURLE_COULDNT_RESOLVE_HOST: return err_set(detail, ERR_NOT_FOUND, "%s: %s", where, why);
     case CURLE_OPERATION_TIMEDOUT:
         return err_set(detail, ERR_TIMEOUT, "clavigerd at %s does not answer", where);
-    case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CONNECT_ERROR:
+        /* A connection that was cut in the handshake is no matter of certificates. */
+        if (sys == ECONNRESET || strstr(why, "reset by peer") != NULL ||
+            strstr(why, "SSL_ERROR_SYSCALL") != NULL)
+            return err_set(detail, ERR_CLOSED, "clavigerd at %s closed the connection", where);
+        return err_set(detail, ERR_TLS, "%s: %s", where, why);
+    case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CACERT_BADFILE: return err_set(detail, ERR_TLS, "%s: %s", where, why);
     case CURLE_GOT_NOTHING:

@@ -201,6 +201,44 @@ def tls_context(folder):
     return context, profile
 
 
+class Front:
+    """Stands before a server: the first connection is reset when bytes come, the others are passed on."""
+
+    def __init__(self, port):
+        self.to, self.cut = port, 0
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                conn, _ = self.socket.accept()
+            except OSError:
+                return
+            if self.cut == 0:
+                self.cut += 1
+                conn.recv(100)
+                conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                conn.close()
+                continue
+            server = socket.create_connection(("127.0.0.1", self.to))
+            for a, b in ((conn, server), (server, conn)):
+                threading.Thread(target=self.pump, args=(a, b), daemon=True).start()
+
+    @staticmethod
+    def pump(a, b):
+        try:
+            while data := a.recv(65536):
+                b.sendall(data)
+            b.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def close(self):
+        self.socket.close()
+
+
 class Answerer:
     """A TCP server that gives every piece of bytes it gets to `answer(data)` and sends what that returns."""
 

@@ -10,7 +10,7 @@ import pytest
 
 from harness import free_port, run, wait_for
 from line_harness import NODE, Line
-from line_stub import ALIAS, CONFIG_ID, Answerer, Gateway, Stub, check_value, tls_context
+from line_stub import ALIAS, CONFIG_ID, Answerer, Front, Gateway, Stub, check_value, tls_context
 
 
 @pytest.fixture
@@ -61,6 +61,11 @@ def test_over_tls_with_the_stations_certificate(line):
     args = [a for a in line.args(device.pty, "--profile", profile) if a != "--disable-ssl"]
     assert run(args, status=None, timeout=120).status == 0
     assert line.server.devices[NODE]["state"] == "provisioned"
+    # a connection that is cut in its handshake is made again
+    front = line.keep(Front(line.server.port))
+    again = [a.replace(str(line.server.port), str(front.port)) if a == f"127.0.0.1:{line.server.port}" else a for a in map(str, args)]
+    answer = run(again, status=None, timeout=120)
+    assert answer.status == 0 and front.cut == 1, str(answer)
     # another authority's profile
     _, other = tls_context(line.folder / "other")
     args = [other if a == profile else a for a in args]
