@@ -10,6 +10,7 @@
 #include "api/events.h"
 #include "api/json.h"
 #include "api/login.h"
+#include "api/object_counts.h"
 #include "api/resources.h"
 #include "base/clock.h"
 #include "factory/staging.h"
@@ -25,6 +26,7 @@ struct api {
     struct jobs *jobs;
     struct events *events;
     struct logins *logins;
+    struct object_counts *object_counts;
     unsigned beats;
     _Atomic uint64_t records; /* of the audit chain, as listeners know it */
     struct workers *workers;
@@ -69,6 +71,11 @@ struct spool *api_spool(struct api *api)
 struct logins *api_logins(struct api *api)
 {
     return api->logins;
+}
+
+struct object_counts *api_object_counts(struct api *api)
+{
+    return api->object_counts;
 }
 
 struct events *api_events(struct api *api)
@@ -194,6 +201,8 @@ enum err api_new(const struct api_config *config, struct api **ret_api, struct e
     if (err == ERR_OK)
         err = logins_new(&api->logins);
     if (err == ERR_OK)
+        err = object_counts_new(&api->object_counts);
+    if (err == ERR_OK)
         err = connect_keepers(api);
     if (err == ERR_OK)
         err = workers_new(config->workers, QUEUE_MAX, &api->workers);
@@ -229,6 +238,7 @@ void api_free(struct api *api)
     jobs_free(api->jobs);
     events_close(api->events);
     logins_free(api->logins);
+    object_counts_free(api->object_counts);
     spool_free(api->spool);
     (void)pthread_mutex_destroy(&api->lock);
     free(api);

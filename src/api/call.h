@@ -72,6 +72,7 @@ struct spool *api_spool(struct api *api);
 void api_load(struct api *api, bool line, struct workers_load *ret_load);
 struct jobs *api_jobs(struct api *api);
 struct logins *api_logins(struct api *api);
+struct object_counts *api_object_counts(struct api *api);
 struct events *api_events(struct api *api);
 struct factory *api_factory_state(struct api *api); /* NULL where there is none */
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/hex.h"
 
@@ -86,4 +87,18 @@ json_t *json_of_hex(const void *data, size_t len)
     char text[2 * HEX_MAX + 1];
     hex_encode(bytes_of(data, len < HEX_MAX ? len : HEX_MAX), text);
     return json_string(text);
+}
+
+json_t *json_of_text(struct bytes text)
+{
+    for (size_t cut = 0; cut <= 3 && cut <= text.len; cut++) {
+        json_t *json = json_stringn((const char *)text.data, text.len - cut);
+        if (json != NULL)
+            return json;
+    }
+    AUTO(buf_done) struct buf ascii = {0};
+    for (size_t i = 0; i < text.len; i++)
+        if (buf_printf(&ascii, "%c", text.data[i] < 0x80 ? text.data[i] : '?') != ERR_OK)
+            return NULL;
+    return json_stringn((const char *)ascii.data, ascii.len);
 }

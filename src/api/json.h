@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 
 /* Small helpers over jansson. */
@@ -23,4 +24,7 @@ json_t *json_of_time(int64_t seconds);
  * `day_end`, its last. ERR_ARGUMENT names `what`; a day that no calendar has is one. */
 MUST_CHECK enum err json_read_time(const char *what, const char *text, bool day_end,
                                    int64_t *ret_seconds, struct err_detail *detail);
+/* Text of somebody else's: what is cut within a character loses it, bytes that are no UTF-8 become
+ * "?". */
+json_t *json_of_text(struct bytes text);
 json_t *json_of_hex(const void *data, size_t len);

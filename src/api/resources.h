@@ -79,6 +79,8 @@
           API_BODY_MAX)                                                                            \
     ROUTE(GET, "/v1/domains", list_domains, NETWORK_READ, API_JSON, 0)                             \
     ROUTE(POST, "/v1/domains/{name}/rotate", rotate_domain, DOMAIN_ROTATE, API_JSON, API_BODY_MAX) \
+    ROUTE(GET, "/v1/objects", list_objects, OBJECT_READ, API_JSON, 0)                              \
+    ROUTE(GET, "/v1/objects/{id}", show_object, OBJECT_READ, API_JSON, 0)                          \
     ROUTE(POST, "/v1/objects/rotate", rotate_objects, DOMAIN_ROTATE, API_JSON, API_BODY_MAX)       \
     ROUTE(GET, "/v1/audit", show_audit, AUDIT_READ, API_JSON, 0)                                   \
     ROUTE(POST, "/v1/audit/verify", verify_audit, AUDIT_READ, API_JSON, API_BODY_MAX)              \

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "kmip/codec/print.h"
 #include "kmip/codec/value.h"
 #include "kmipc/kmipc.h"
 
@@ -251,51 +252,7 @@ enum err kmipc_put_custom(struct kmipc_call *call, struct kmip_node *parent, con
 
 /* ---- back to text ---- */
 
-static enum err format_text(struct bytes text, bool inside, struct buf *to)
-{
-    bool quoted = inside && (text.len == 0 || memchr(text.data, ',', text.len) != NULL ||
-                             memchr(text.data, '=', text.len) != NULL);
-    if (quoted)
-        TRY(buf_append(to, bytes_str("\"")));
-    TRY(buf_append(to, text));
-    return quoted ? buf_append(to, bytes_str("\"")) : ERR_OK;
-}
-
-/* What put_short takes. */
-static const struct kmip_node *short_text(const struct kmip_node *node)
-{
-    uint32_t uninterpreted = KMIP_NAME_TYPE_UNINTERPRETED_TEXT_STRING;
-    const struct kmip_node *text = kmip_child(node, KMIP_TAG_NAME_VALUE);
-    if (text != NULL && kmip_enum(node, KMIP_TAG_NAME_TYPE, 0) == uninterpreted)
-        return text;
-    text = kmip_child(node, KMIP_TAG_ALTERNATIVE_NAME_VALUE);
-    return kmip_enum(node, KMIP_TAG_ALTERNATIVE_NAME_TYPE, 0) == uninterpreted ? text : NULL;
-}
-
-static enum err format(const struct kmip_node *parent, const struct kmip_node *node, unsigned depth,
-                       struct buf *to)
-{
-    char name[16];
-    if (node->type == KMIP_TEXT_STRING)
-        return format_text(node->bytes, depth != 0, to);
-    if (node->type != KMIP_STRUCTURE)
-        return kmip_value_format(parent, node, '|', to);
-    const struct kmip_node *text = short_text(node);
-    if (text != NULL && text->type == KMIP_TEXT_STRING)
-        return format_text(text->bytes, depth != 0, to);
-    if (depth >= DEPTH_MAX)
-        return buf_append(to, bytes_str("..."));
-    if (depth != 0)
-        TRY(buf_append(to, bytes_str("{")));
-    for (const struct kmip_node *child = node->first; child != NULL; child = child->next) {
-        TRY(buf_printf(to, "%s%s=", child != node->first ? ", " : "",
-                       kmip_tag_name(child->tag, name)));
-        TRY(format(node, child, depth + 1, to));
-    }
-    return depth != 0 ? buf_append(to, bytes_str("}")) : ERR_OK;
-}
-
 enum err kmipc_format(const struct kmip_node *parent, const struct kmip_node *node, struct buf *to)
 {
-    return format(parent, node, 0, to);
+    return kmip_print_value(parent, node, (struct kmip_print_how){.clear = true}, to);
 }

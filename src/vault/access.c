@@ -10,7 +10,7 @@
 #define PERSON       (EVERYBODY | MAY(SESSION))
 #define READS_FLEET  (MAY(NETWORK_READ) | MAY(NODE_READ))
 #define WORKS        (MAY(FILE) | MAY(JOB))
-#define READS_PEOPLE (MAY(CLIENT_READ) | MAY(USER_READ) | MAY(AUDIT_READ))
+#define READS_PEOPLE (MAY(CLIENT_READ) | MAY(OBJECT_READ) | MAY(USER_READ) | MAY(AUDIT_READ))
 
 static const uint64_t rights[VAULT_ROLE_COUNT] = {
     [VAULT_ROLE_NOBODY] = MAY(LOGIN),
@@ -58,6 +58,7 @@ static const char *const action_names[VAULT_ACTION_COUNT] = {
     [VAULT_BACKUP] = "back up the store",
     [VAULT_CLIENT_READ] = "see clients",
     [VAULT_CLIENT_MANAGE] = "change clients",
+    [VAULT_OBJECT_READ] = "see objects",
     [VAULT_FACTORY_READ] = "see packages and devices",
     [VAULT_FACTORY_MANAGE] = "change packages",
     [VAULT_FACTORY_EXPORT] = "export device keys",

@@ -39,6 +39,7 @@ enum vault_action {
     VAULT_BACKUP, /* a copy of the store, all keys in it sealed */
     VAULT_CLIENT_READ,
     VAULT_CLIENT_MANAGE,  /* create, change, disable, remove */
+    VAULT_OBJECT_READ,    /* attributes of KMIP objects of every group, never a key */
     VAULT_FACTORY_READ,   /* packages, devices, runs, exports: what is known of them, never a key */
     VAULT_FACTORY_MANAGE, /* import packages, aliases, packagers */
     VAULT_FACTORY_EXPORT, /* device_keys.xml, in which every key is encrypted for the operator */

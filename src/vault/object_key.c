@@ -1,5 +1,7 @@
 #include "vault/object_row.h"
 
+#include "vault/object_list.h"
+
 #include <stdlib.h>
 
 /* Two lanes of FNV-1a, 64 bits, each finished so that all bits matter. It keeps long values apart
@@ -171,4 +173,35 @@ enum err key_list_decode(struct bytes blob, struct arena *arena, struct key_list
     }
     *ret_list = (struct key_list){keys, len};
     return ERR_OK;
+}
+
+bool key_after_prefix(const struct vault_key *key, struct vault_key *ret_end)
+{
+    *ret_end = *key;
+    while (ret_end->len > 0 && ret_end->value[ret_end->len - 1] == 0xff)
+        ret_end->len--;
+    if (ret_end->len == 0)
+        return false;
+    ret_end->value[ret_end->len - 1]++;
+    return true;
+}
+
+static int bytes_order(struct bytes a, struct bytes b)
+{
+    int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
+    return order != 0 ? order : a.len < b.len ? -1 : a.len > b.len;
+}
+
+bool term_holds(const struct vault_term *term, struct bytes value)
+{
+    struct bytes from = bytes_of(term->key.value, term->key.len);
+    switch (term->compare) {
+    case VAULT_EQUAL: return bytes_equal(from, value);
+    case VAULT_PREFIX:
+        return value.len >= from.len && bytes_equal(from, bytes_of(value.data, from.len));
+    case VAULT_RANGE:
+        return bytes_order(from, value) <= 0 &&
+               bytes_order(value, bytes_of(term->to.value, term->to.len)) <= 0;
+    }
+    return false;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/workers.h"
+#include "vault/object_list.h"
 #include "vault/state.h"
 
 /* Locate reads one term's rows of the index, the driver's, newest first, and looks at each
@@ -54,39 +55,6 @@ static enum err add_id(struct locate *locate, uint64_t id)
 
 /* ---- one term ---- */
 
-/* The end of a range of values that begin with `value`: the next value that does not; false: none.
- */
-static bool after_prefix(const struct vault_key *key, struct vault_key *ret_end)
-{
-    *ret_end = *key;
-    while (ret_end->len > 0 && ret_end->value[ret_end->len - 1] == 0xff)
-        ret_end->len--;
-    if (ret_end->len == 0)
-        return false;
-    ret_end->value[ret_end->len - 1]++;
-    return true;
-}
-
-static int bytes_order(struct bytes a, struct bytes b)
-{
-    int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
-    return order != 0 ? order : a.len < b.len ? -1 : a.len > b.len;
-}
-
-static bool value_holds(const struct vault_term *term, struct bytes value)
-{
-    struct bytes from = bytes_of(term->key.value, term->key.len);
-    switch (term->compare) {
-    case VAULT_EQUAL: return bytes_equal(from, value);
-    case VAULT_PREFIX:
-        return value.len >= from.len && bytes_equal(from, bytes_of(value.data, from.len));
-    case VAULT_RANGE:
-        return bytes_order(from, value) <= 0 &&
-               bytes_order(value, bytes_of(term->to.value, term->to.len)) <= 0;
-    }
-    return false;
-}
-
 /* The statement borrows `term` and `end`, which is filled here. */
 static enum err prepare_term(struct locate *locate, const struct vault_term *term,
                              struct vault_key *end, uint32_t group, size_t limit,
@@ -94,7 +62,7 @@ static enum err prepare_term(struct locate *locate, const struct vault_term *ter
 {
     AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
     bool ranged = term->compare == VAULT_RANGE ||
-                  (term->compare == VAULT_PREFIX && after_prefix(&term->key, end));
+                  (term->compare == VAULT_PREFIX && key_after_prefix(&term->key, end));
     if (term->compare == VAULT_RANGE)
         *end = term->to;
     const char *sql = "SELECT object FROM object_key WHERE grp = ? AND attribute = ? AND "
@@ -140,7 +108,7 @@ static bool entries_match(const struct vault_query *query, struct bytes entries)
     struct bytes value;
     while (open != 0 && vault_key_read(&reader, &attribute, &value))
         for (size_t i = 0; i < query->count; i++)
-            if (query->terms[i].key.attribute == attribute && value_holds(&query->terms[i], value))
+            if (query->terms[i].key.attribute == attribute && term_holds(&query->terms[i], value))
                 open &= ~((uint64_t)1 << i);
     return open == 0;
 }

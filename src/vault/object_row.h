@@ -19,8 +19,11 @@ MUST_CHECK enum err key_list_decode(struct bytes blob, struct arena *arena,
                                     struct key_list *ret_list);
 /* As memcmp: attribute, then value, a shorter one before what it begins. */
 int key_compare(const struct vault_key *a, const struct vault_key *b);
-/* Reads one entry of a blob that is being walked; false at its end or where it is no such blob. */
-bool vault_key_read(struct reader *reader, uint32_t *ret_attribute, struct bytes *ret_value);
+/* Whether an entry of the term's attribute is what it asks for. */
+bool term_holds(const struct vault_term *term, struct bytes value);
+/* The end of the range of values that begin with `key`'s: the next one that does not; false: none.
+ */
+bool key_after_prefix(const struct vault_key *key, struct vault_key *ret_end);
 
 /* The row with this uid for these eyes (NULL: any). As vault_object_get. */
 MUST_CHECK enum err object_read(struct store_conn *conn, const struct vault_eyes *eyes,

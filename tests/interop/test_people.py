@@ -185,7 +185,7 @@ def test_our_own_origin_is_served(daemon, admin):
 
 def test_each_role_has_its_own(daemon, admin):
     targets = {"/v1/networks": {"operator", "officer", "auditor"}, "/v1/audit": {"officer", "auditor"}, "/v1/users": {"officer", "auditor"},
-               "/v1/clients": {"operator", "factory", "officer", "auditor"}, "/v1/status": set(ROLES), "/v1/session": set(ROLES)}
+               "/v1/clients": {"operator", "factory", "officer", "auditor"}, "/v1/objects": {"officer", "auditor"}, "/v1/status": set(ROLES), "/v1/session": set(ROLES)}
     for role in ROLES:
         browser = settle(Browser(daemon), f"a-{role}", make(admin, f"a-{role}", role), f"words chosen by one of them, {role[::-1]}")
         for target, may in targets.items():

@@ -84,6 +84,35 @@ def test_import(page, tmp_path):
     page.says("By keyboard")
 
 
+def test_search_filter_and_follow_a_link_of_an_object(page):
+    log_in(page)
+    go(page, "KMIP objects")
+    page.says("50 of 180")
+    page.tab_to("Show more")
+    page.press(Keys.ENTER)
+    page.says("100 of 180")
+    page.js("document.activeElement.blur(); document.querySelector('.main h1').focus()")
+    page.tab_to("Search objects")
+    page.press("meter-ca-")
+    page.until(lambda: page.js("return document.querySelectorAll('tbody tr').length") == 2, "the pair")
+    page.tab_to("Type")
+    page.press("Public")
+    page.until(lambda: page.js("return document.querySelectorAll('tbody tr').length") == 1, "one of the pair")
+    assert "type=Public+Key" in page.js("return location.hash")
+    page.tab_to("meter-ca-signer-public")
+    page.press(Keys.ENTER)
+    page.heading("meter-ca-signer-public")
+    page.says("PrivateKeyLink")
+    page.tab_to("019ab3c4-0000-7000-9a1b-2c3d4e5f6000")
+    page.press(Keys.ENTER)
+    page.heading("meter-ca-signer")
+    page.says("the token")
+    assert page.focused()[0] == "h1"
+    page.tab_to("KMIP objects", back=False)
+    page.press(Keys.ENTER)
+    page.heading("KMIP objects")
+
+
 def test_users_dialog(page):
     log_in(page)
     go(page, "Users")

@@ -109,6 +109,7 @@ class Factory:
             for name, may, groups, place in (("billing-db", ["read", "create", "use"], ["billing"], "vault"),
                                              ("backup-vault", ["read", "create"], ["storage", "offsite"], "vault"),
                                              ("meter-ca", ["use", "certify"], ["pki"], "token"))]
+        self.objects = self.kmip_objects()
         self.records = []
         for n in range(400):
             kind, actor, text = dice.choice([
@@ -125,6 +126,45 @@ class Factory:
     def user(name, role, age, login, must_change=False, state="active"):
         return {"name": name, "role": role, "state": state, "created": when(age), "last_login": None if login is None else when(login),
                 "must_change": must_change, "locked_until": None, "password": "admin"}
+
+    @staticmethod
+    def kmip_objects():
+        """The newest first: keys of a database, of storage, and a certification authority's with links."""
+        rows = []
+
+        def add(n, kind, algorithm, length, name, group, owner, placement="vault", state=None, links=(), **more):
+            age = 3600 * 7 * n + 500
+            state = state or ("Active", "Active", "Active", "Active", "Deactivated", "Active", "Pre-Active", "Active", "Destroyed")[n % 9]
+            made, changed = when(age + 86400 * 9), when(age)
+            row = {"id": f"019ab3c4-{n:04x}-7{n * 37 % 4096:03x}-9a1b-2c3d4e5f{0x6000 + n:04x}", "type": kind, "algorithm": algorithm, "length": length,
+                   "state": state, "names": [name], "group": group, "placement": placement, "archived": False, "created": made,
+                   "activation": None if state == "Pre-Active" else made, "deactivation": changed if state == "Deactivated" else None,
+                   "last_change": changed, "owner": owner, "usage": more.get("usage"), "links": list(links)}
+            row["history"] = [{"date": d, "time": t} for d, t in (
+                ("Original Creation Date", made), ("Initial Date", made), ("Activation Date", row["activation"]),
+                ("Deactivation Date", row["deactivation"]), ("Destroy Date", changed if state == "Destroyed" else None), ("Last Change Date", changed)) if t]
+            hidden = f"HashingAlgorithm=SHA_256, DigestValue={digest(name) if kind in ('Public Key', 'Certificate') else '***'}, KeyFormatType=Raw"
+            row["attributes"] = [{"name": a, "value": str(v)} for a, v in [
+                ("Unique Identifier", row["id"]), ("Object Type", kind.replace(" ", "")), ("Cryptographic Algorithm", algorithm),
+                ("Cryptographic Length", length), ("Cryptographic Usage Mask", "Sign" if kind == "Private Key" else "Verify" if kind == "Public Key" else "Encrypt|Decrypt"),
+                ("State", state), ("Initial Date", made), ("Last Change Date", changed), ("Name", name), ("Object Group", group),
+                ("Sensitive", "true"), ("Extractable", "false" if placement == "token" else "true"), ("Digest", hidden),
+                *[("Link", f"LinkType={link['type'].replace(' ', '')}, LinkedObjectIdentifier={link['id']}") for link in links]] if v]
+            rows.append(row)
+            return row
+        private = add(0, "Private Key", "EC", 256, "meter-ca-signer", "pki", "meter-ca", "token", "Active")
+        public = add(1, "Public Key", "EC", 256, "meter-ca-signer-public", "pki", "meter-ca", links=[{"type": "Private Key Link", "id": private["id"]}], state="Active")
+        private["links"] = [{"type": "Public Key Link", "id": public["id"]}]
+        private["attributes"].append({"name": "Link", "value": f"LinkType=PublicKeyLink, LinkedObjectIdentifier={public['id']}"})
+        add(2, "Certificate", "", 0, "meter-ca", "pki", "meter-ca", state="Active", links=[{"type": "Public Key Link", "id": public["id"]}])
+        add(3, "Secret Data", "", 0, "billing-db administrator", "billing", "billing-db", state="Active")
+        for n in range(4, 180):
+            if n % 3:
+                add(n, "Symmetric Key", "AES", 256, f"billing/tablespace-{n:03}", "billing", "billing-db",
+                    usage={"total": 1 << 30, "left": (1 << 30) - n * 7919, "unit": "Byte"} if n % 7 == 0 else None)
+            else:
+                add(n, "Symmetric Key", "AES", 256, f"tape/LTO9-{n:05}", "storage", "backup-vault", state="Compromised" if n == 33 else None)
+        return rows
 
     @staticmethod
     def package(config, label, node, version, apps, comment, age, aliases, revisions):
@@ -321,6 +361,10 @@ class Api:
                                       "has_secret": False, "connected": n < 3, "networks": ["metro-east"]} for n in range(1, 4)]}
             case ("GET", "domains"):
                 return {"domains": [{"network": n, "version": 2, "resealing": False} for n in f.networks] + [{"objects": True, "version": 3, "resealing": False}]}
+            case ("GET", "objects"):
+                return self.objects(query)
+            case ("GET", "objects", identifier):
+                return next((o for o in f.objects if o["id"] == identifier), None) or self.missing("object", identifier)
             case ("POST", "objects", "rotate"):
                 return f.start("rotate", ["reseal"], lambda: {"objects": True, "version": 4})
             case ("GET", "clients"):
@@ -439,6 +483,20 @@ class Api:
                               **{k: body.get(k) for k in ("config_id", "batches", "nodes", "from", "to", "only_new")}})
             return {"export": number, "devices": len(rows), "download": self.download()}
         return f.start("export", ["write"], finish)
+
+    def objects(self, query):
+        first, limit = int(query.get("from") or 0), int(query.get("limit", 100))
+        shown = ("id", "type", "algorithm", "length", "state", "names", "group", "placement", "archived", "created", "activation", "deactivation", "last_change")
+        rows = [o for o in self.f.objects if all(not query.get(k) or o[k] == query[k] for k in ("type", "state", "group", "algorithm", "placement"))
+                and any(text.startswith(query.get("q", "")) for text in (o["id"], *o["names"]))]
+        answer = {"objects": [{k: o[k] if o[k] != "" else None for k in shown} for o in rows[first:first + limit]],
+                  "next": first + limit if first + limit < len(rows) and limit else None}
+        if "counts" in query:
+            def count(name):
+                return {v: sum(1 for o in self.f.objects if o[name] == v) for v in sorted({o[name] for o in self.f.objects})}
+            answer["counts"] = {"counted": when(), "total": len(self.f.objects), "types": count("type"), "states": count("state"),
+                                "groups": [{"name": n, "objects": c} for n, c in count("group").items()]}
+        return answer
 
     def status(self):
         return {

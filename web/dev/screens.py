@@ -20,7 +20,7 @@ sys.path[:0] = [str(ROOT / "tests/ui"), str(ROOT / "web/dev")]
 SIZE, PHONE = (1200, 760), (390, 760)
 SIZE_MAX = 80 * 1024
 PAGES = [("overview", "overview"), ("package", "overview/0x0000012345678abc"), ("import", "import"), ("line", "line"), ("devices", "devices"),
-         ("device", "devices/0x00010210"), ("export", "export"), ("networks", "networks"), ("network", "networks/metro-east"), ("kmip", "kmip"),
+         ("device", "devices/0x00010210"), ("export", "export"), ("networks", "networks"), ("network", "networks/metro-east"), ("kmip", "kmip"), ("object", "kmip/019ab3c4-0000-7000-9a1b-2c3d4e5f6000"),
          ("clients", "clients"), ("users", "users"), ("audit", "audit"), ("system", "system")]
 
 

@@ -19,6 +19,7 @@ import { Export } from "./pages/export";
 import { Networks } from "./pages/networks";
 import { Network } from "./pages/network";
 import { Objects } from "./pages/objects";
+import { ObjectPage } from "./pages/object";
 import { Clients } from "./pages/clients";
 import { Audit } from "./pages/audit";
 import { Users } from "./pages/users";
@@ -49,7 +50,7 @@ const groups: [string, Entry[]][] = [
     ]],
     ["Keys", [
         { name: "networks", title: "Networks", icon: "networks", needs: "NETWORK_READ", page: Networks, detail: Network },
-        { name: "kmip", title: "KMIP objects", icon: "objects", needs: "NETWORK_READ", page: Objects },
+        { name: "kmip", title: "KMIP objects", icon: "objects", needs: "NETWORK_READ", page: Objects, detail: ObjectPage },
     ]],
     ["Access", [
         { name: "clients", title: "Clients", icon: "clients", needs: "CLIENT_READ", page: Clients },

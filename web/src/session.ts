@@ -5,12 +5,12 @@ import { Session } from "./api";
 
 export type Action =
     | "NETWORK_READ" | "NETWORK_MANAGE" | "NODE_READ" | "NODE_MANAGE" | "KEY_IMPORT" | "KEY_EXPORT" | "KEYRING_EXPORT"
-    | "PEER_MANAGE" | "DOMAIN_ROTATE" | "BACKUP" | "CLIENT_READ" | "CLIENT_MANAGE" | "AUDIT_READ" | "FILE" | "JOB"
+    | "PEER_MANAGE" | "DOMAIN_ROTATE" | "BACKUP" | "CLIENT_READ" | "CLIENT_MANAGE" | "OBJECT_READ" | "AUDIT_READ" | "FILE" | "JOB"
     | "USER_READ" | "USER_MANAGE" | "FACTORY_READ" | "FACTORY_MANAGE" | "FACTORY_EXPORT";
 
 const fleet: Action[] = ["NETWORK_READ", "NODE_READ"];
 const works: Action[] = ["FILE", "JOB"];
-const people: Action[] = ["CLIENT_READ", "USER_READ", "AUDIT_READ"];
+const people: Action[] = ["CLIENT_READ", "OBJECT_READ", "USER_READ", "AUDIT_READ"];
 
 export const rights: { [role: string]: Action[] | "all" } = {
     administrator: "all",

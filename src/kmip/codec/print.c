@@ -4,7 +4,10 @@
 
 #include "base/hex.h"
 #include "kmip/codec/codec.h"
+#include "kmip/codec/table.h"
 #include "kmip/codec/value.h"
+
+#define DEPTH_MAX 8u
 
 struct printer {
     struct kmip_print_how how;
@@ -90,6 +93,80 @@ enum err kmip_print(const struct kmip_node *root, struct kmip_print_how how, str
     struct printer p = {.how = how, .out = out};
     size_t before = out->len;
     enum err err = print_item(&p, NULL, root, 0);
+    if (err != ERR_OK)
+        out->len = before;
+    return err;
+}
+
+/* ---- a value by itself ---- */
+
+static enum err text_value(struct bytes text, bool inside, struct buf *to)
+{
+    bool quoted = inside && (text.len == 0 || memchr(text.data, ',', text.len) != NULL ||
+                             memchr(text.data, '=', text.len) != NULL);
+    if (quoted)
+        TRY(buf_append(to, bytes_str("\"")));
+    TRY(buf_append(to, text));
+    return quoted ? buf_append(to, bytes_str("\"")) : ERR_OK;
+}
+
+/* Name and Alternative Name whose text alone says enough. */
+static const struct kmip_node *short_text(const struct kmip_node *node)
+{
+    uint32_t uninterpreted = KMIP_NAME_TYPE_UNINTERPRETED_TEXT_STRING;
+    const struct kmip_node *text = kmip_child(node, KMIP_TAG_NAME_VALUE);
+    if (text != NULL && kmip_enum(node, KMIP_TAG_NAME_TYPE, 0) == uninterpreted)
+        return text;
+    text = kmip_child(node, KMIP_TAG_ALTERNATIVE_NAME_VALUE);
+    return kmip_enum(node, KMIP_TAG_ALTERNATIVE_NAME_TYPE, 0) == uninterpreted ? text : NULL;
+}
+
+static enum err value_bytes(const struct kmip_node *parent, const struct kmip_node *node,
+                            struct kmip_print_how how, unsigned depth, struct buf *to)
+{
+    struct kmip_node shown = *node;
+    bool cut = how.value_max != 0 && node->bytes.len > how.value_max;
+    if (cut)
+        shown.bytes.len = how.value_max;
+    /* not within a character: 10xxxxxx goes on with one */
+    while (cut && node->type == KMIP_TEXT_STRING && shown.bytes.len > 0 &&
+           (node->bytes.data[shown.bytes.len] & 0xc0) == 0x80)
+        shown.bytes.len--;
+    TRY(node->type == KMIP_TEXT_STRING ? text_value(shown.bytes, depth != 0, to)
+                                       : kmip_value_format(parent, &shown, '|', to));
+    return cut ? buf_append(to, bytes_str("...")) : ERR_OK;
+}
+
+static enum err value(const struct kmip_node *parent, const struct kmip_node *node,
+                      struct kmip_print_how how, unsigned depth, struct buf *to)
+{
+    char name[16];
+    if (node->secret && !how.clear)
+        return buf_append(to, bytes_str("***"));
+    if (has_bytes(node))
+        return value_bytes(parent, node, how, depth, to);
+    if (node->type != KMIP_STRUCTURE)
+        return kmip_value_format(parent, node, '|', to);
+    const struct kmip_node *text = short_text(node);
+    if (text != NULL && text->type == KMIP_TEXT_STRING)
+        return value_bytes(node, text, how, depth, to);
+    if (depth >= DEPTH_MAX)
+        return buf_append(to, bytes_str("..."));
+    if (depth != 0)
+        TRY(buf_append(to, bytes_str("{")));
+    for (const struct kmip_node *child = node->first; child != NULL; child = child->next) {
+        TRY(buf_printf(to, "%s%s=", child != node->first ? ", " : "",
+                       kmip_tag_name(child->tag, name)));
+        TRY(value(node, child, how, depth + 1, to));
+    }
+    return depth != 0 ? buf_append(to, bytes_str("}")) : ERR_OK;
+}
+
+enum err kmip_print_value(const struct kmip_node *parent, const struct kmip_node *node,
+                          struct kmip_print_how how, struct buf *out)
+{
+    size_t before = out->len;
+    enum err err = value(parent, node, how, 0, out);
     if (err != ERR_OK)
         out->len = before;
     return err;

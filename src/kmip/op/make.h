@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kmip/attr/attr.h"
+#include "kmip/attr/stored.h"
 #include "kmip/op/op.h"
 
 /* New objects: what Create, Register, Import, Re-key, Derive Key, Certify, Create Split Key... have
@@ -73,9 +73,6 @@ MUST_CHECK enum err kmip_object_attrs(struct kmip_call *call, const struct vault
 MUST_CHECK enum err kmip_object_attrs_kept(struct kmip_call *call,
                                            const struct vault_object *object,
                                            struct kmip_attrs *ret_attrs);
-/* Add what a blob holds to a list. */
-MUST_CHECK enum err kmip_attrs_decode(struct arena *arena, struct bytes blob,
-                                      struct kmip_attrs *attrs, struct err_detail *detail);
 /* Columns and blob of an object from a list; and its index entries. In the arena. */
 MUST_CHECK enum err kmip_object_pack(struct kmip_call *call, const struct kmip_attrs *attrs,
                                      struct vault_object *object, struct vault_key **ret_keys,

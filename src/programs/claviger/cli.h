@@ -92,6 +92,8 @@ int cli_finish(struct cli *cli, enum err err);
 __attribute__((format(printf, 2, 3))) void cli_say(const struct cli *cli, const char *format, ...);
 const char *cli_text(const json_t *object, const char *name); /* "" where absent */
 json_int_t cli_int(const json_t *object, const char *name);   /* 0 where absent */
+/* A copy for a terminal: what could move it (control characters) as \x1b; to be freed. */
+char *cli_printable(const char *text);
 /* 1,234,567; in a buffer of the call's own (the last 8 live). */
 const char *cli_grouped(json_int_t number);
 /* "1 node", "1,234 nodes"; the same kind of buffer. */

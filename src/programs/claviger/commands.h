@@ -40,6 +40,8 @@
     COMMAND("client disable", command_client_disable)                                              \
     COMMAND("client enable", command_client_enable)                                                \
     COMMAND("client remove", command_client_remove)                                                \
+    COMMAND("object list", command_object_list)                                                    \
+    COMMAND("object show", command_object_show)                                                    \
     COMMAND("user create", command_user_create)                                                    \
     COMMAND("user list", command_user_list)                                                        \
     COMMAND("user role", command_user_role)                                                        \

@@ -79,6 +79,23 @@ const char *cli_text(const json_t *object, const char *name)
     return text != NULL ? text : "";
 }
 
+char *cli_printable(const char *text)
+{
+    struct buf clean = {0};
+    enum err err = ERR_OK;
+    for (const char *at = text; *at != '\0' && err == ERR_OK; at++) {
+        unsigned char c = (unsigned char)*at;
+        bool c1 = c == 0xc2 && ((unsigned char)at[1] & 0xe0) == 0x80; /* U+0080 to U+009F */
+        if (c1)
+            c = (unsigned char)*++at;
+        err = c1 || c < 0x20 || c == 0x7f ? buf_printf(&clean, "\\x%02x", c)
+                                          : buf_append(&clean, bytes_of(at, 1));
+    }
+    if (err != ERR_OK || buf_append(&clean, bytes_of("", 1)) != ERR_OK)
+        abort();
+    return (char *)clean.data;
+}
+
 json_int_t cli_int(const json_t *object, const char *name)
 {
     return json_integer_value(json_object_get(object, name));

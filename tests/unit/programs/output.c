@@ -2,6 +2,7 @@
 #include <poll.h>
 #include <pty.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -209,7 +210,27 @@ static void progress_is_shown_where_somebody_looks(void **state)
     assert_string_equal(restore(&e), ""); /* a file is no terminal */
 }
 
-TEST_MAIN(cmocka_unit_test(numbers_are_grouped_and_counted),
+static void what_moves_a_terminal_is_written_out(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"", ""},
+        {"disk-7 \xc3\xa9\xe2\x80\xa6", "disk-7 \xc3\xa9\xe2\x80\xa6"},
+        {"a\x1b[2Jb\r\n\x7f", "a\\x1b[2Jb\\x0d\\x0a\\x7f"},
+        {"\xc2\x9b"
+         "31m \xc2\xa9",
+         "\\x9b31m \xc2\xa9"},
+        {"cut \xc2", "cut \xc2"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char *clean = cli_printable(cases[i][0]);
+        assert_string_equal(clean, cases[i][1]);
+        free(clean);
+    }
+}
+
+TEST_MAIN(cmocka_unit_test(what_moves_a_terminal_is_written_out),
+          cmocka_unit_test(numbers_are_grouped_and_counted),
           cmocka_unit_test(columns_are_as_wide_as_their_text),
           cmocka_unit_test(json_is_one_document_whatever_happens),
           cmocka_unit_test(without_json_the_error_is_for_people),

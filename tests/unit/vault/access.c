@@ -72,6 +72,7 @@ static void roles_have_what_the_table_says(void **state)
         {VAULT_DOMAIN_ROTATE, "officer"},
         {VAULT_BACKUP, "officer"},
         {VAULT_CLIENT_MANAGE, "officer"},
+        {VAULT_OBJECT_READ, "officer auditor"},
         {VAULT_FACTORY_READ, "factory auditor"},
         {VAULT_FACTORY_MANAGE, "factory"},
         {VAULT_FACTORY_EXPORT, "factory"},

@@ -95,5 +95,43 @@ static void test_masked_tree(void **state)
     assert_true(bytes_equal(kmip_bytes(item, KMIP_TAG_PASSWORD), bytes_str("secret1")));
 }
 
-TEST_MAIN(cmocka_unit_test(test_masked), cmocka_unit_test(test_clear), cmocka_unit_test(test_cut),
+/* One value on one line: secrets masked, long ones cut, not within a character. */
+static void test_values(void **state)
+{
+    (void)state;
+    AUTO(arena_freep) struct arena *arena = arena_for_test();
+    struct kmip_build b = {.arena = arena};
+    struct buf out = {0};
+    struct kmip_node *digest = kmip_put_struct(&b, NULL, KMIP_TAG_DIGEST);
+    kmip_put_enum(&b, digest, KMIP_TAG_HASHING_ALGORITHM, KMIP_HASHING_ALGORITHM_SHA_256);
+    kmip_put_bytes(&b, digest, KMIP_TAG_DIGEST_VALUE, KMIP_BYTE_STRING, bytes_str("0123456789"))
+        ->secret = true;
+    struct kmip_node *text = kmip_put_text(&b, NULL, KMIP_TAG_COMMENT, "ab\xc3\xa9, c=d");
+    struct kmip_node *outer = kmip_put_struct(&b, NULL, KMIP_TAG_ATTRIBUTES);
+    kmip_put_copy(&b, outer, 0, text);
+    assert_ok(b.err);
+    const struct {
+        const struct kmip_node *node;
+        struct kmip_print_how how;
+        const char *shown;
+    } cases[] = {
+        {digest, {0}, "HashingAlgorithm=SHA_256, DigestValue=***"},
+        {digest, {.clear = true}, "HashingAlgorithm=SHA_256, DigestValue=30313233343536373839"},
+        {digest, {.clear = true, .value_max = 2}, "HashingAlgorithm=SHA_256, DigestValue=3031..."},
+        {text, {0}, "ab\xc3\xa9, c=d"},
+        {text, {.value_max = 4}, "ab\xc3\xa9..."},
+        {text, {.value_max = 3}, "ab..."},
+        {outer, {0}, "Comment=\"ab\xc3\xa9, c=d\""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        out.len = 0;
+        assert_ok(kmip_print_value(NULL, cases[i].node, cases[i].how, &out));
+        assert_ok(buf_append(&out, bytes_of("", 1)));
+        assert_string_equal((char *)out.data, cases[i].shown);
+    }
+    buf_done(&out);
+}
+
+TEST_MAIN(cmocka_unit_test(test_values), cmocka_unit_test(test_masked),
+          cmocka_unit_test(test_clear), cmocka_unit_test(test_cut),
           cmocka_unit_test(test_masked_tree))
