@@ -52,7 +52,7 @@ static enum err search_of(const char *text, struct factory_device_filter *filter
     }
     struct factory_range ranges[FACTORY_RANGES_MAX];
     size_t len = 0;
-    enum err err = factory_ranges_of(text, UINT64_MAX, ranges, &len, NULL);
+    enum err err = factory_ranges_of("q", text, UINT64_MAX, ranges, &len, NULL);
     if (err != ERR_OK || len != 1)
         return err_set(detail, ERR_ARGUMENT,
                        "q: a node id such as 0x00010200, its first digits, or a range is wanted");

@@ -64,11 +64,31 @@ static enum err body_time(const struct api_call *call, const char *field, int64_
     return ERR_OK;
 }
 
+/* A selection that is written wrong would select everything. */
+static enum err check_fields(const struct api_call *call, struct err_detail *detail)
+{
+    static const char *const known[] = {"config_id", "batches",  "nodes",     "from",
+                                        "to",        "only_new", "count_only"};
+    const char *field;
+    json_t *value;
+    json_object_foreach(call->body, field, value)
+    {
+        size_t i = 0;
+        while (i < ARRAY_LEN(known) && strcmp(field, known[i]) != 0)
+            i++;
+        if (i == ARRAY_LEN(known))
+            return err_set(detail, ERR_ARGUMENT, "field '%.40s': nothing to select devices by",
+                           field);
+    }
+    return ERR_OK;
+}
+
 static enum err read_request(const struct api_call *call, struct wanted *wanted,
                              struct err_detail *detail)
 {
     const char *config = NULL;
     struct factory_export_request *request = &wanted->request;
+    TRY(check_fields(call, detail));
     request->batches = request->nodes = "";
     TRY(api_text_optional(call, "config_id", &config, detail));
     if (config != NULL && *config != '\0') {
@@ -83,8 +103,8 @@ static enum err read_request(const struct api_call *call, struct wanted *wanted,
     TRY(api_flag(call, "count_only", &request->count_only, detail));
     struct factory_range ranges[FACTORY_RANGES_MAX];
     size_t len = 0;
-    TRY(factory_ranges_of(request->batches, UINT32_MAX, ranges, &len, detail));
-    return factory_ranges_of(request->nodes, UINT64_MAX, ranges, &len, detail);
+    TRY(factory_ranges_of("batches", request->batches, UINT32_MAX, ranges, &len, detail));
+    return factory_ranges_of("nodes", request->nodes, UINT64_MAX, ranges, &len, detail);
 }
 
 /* Into the spool, where the client fetches it. */

@@ -12,8 +12,8 @@ struct factory_range {
     uint64_t first, last;
 };
 /* "1-3,7" or "0x10-0x1f": decimal or with 0x, both ends included. ERR_ARGUMENT; an empty text has
- * no range. */
-MUST_CHECK enum err factory_ranges_of(const char *text, uint64_t max,
+ * no range. ERR_ARGUMENT names `what`. */
+MUST_CHECK enum err factory_ranges_of(const char *what, const char *text, uint64_t max,
                                       struct factory_range ret_ranges[FACTORY_RANGES_MAX],
                                       size_t *ret_len, struct err_detail *detail);
 

@@ -39,14 +39,14 @@ static enum err range(const char **text, uint64_t max, struct factory_range *ret
                                    : err_set(detail, ERR_ARGUMENT, "a range ends before it begins");
 }
 
-enum err factory_ranges_of(const char *text, uint64_t max,
-                           struct factory_range ret_ranges[FACTORY_RANGES_MAX], size_t *ret_len,
-                           struct err_detail *detail)
+static enum err read_ranges(const char *text, uint64_t max,
+                            struct factory_range ret_ranges[FACTORY_RANGES_MAX], size_t *ret_len,
+                            struct err_detail *detail)
 {
     struct factory_range found[FACTORY_RANGES_MAX];
     size_t len = 0;
     if (strnlen(text, FACTORY_RANGES_LEN + 1) > FACTORY_RANGES_LEN)
-        return err_set(detail, ERR_ARGUMENT, "ranges: at most %d bytes", FACTORY_RANGES_LEN);
+        return err_set(detail, ERR_ARGUMENT, "at most %d bytes of ranges", FACTORY_RANGES_LEN);
     while (*text != '\0') {
         if (len == FACTORY_RANGES_MAX)
             return err_set(detail, ERR_ARGUMENT, "at most %d ranges", FACTORY_RANGES_MAX);
@@ -65,4 +65,13 @@ enum err factory_ranges_of(const char *text, uint64_t max,
     memcpy(ret_ranges, found, len * sizeof found[0]);
     *ret_len = len;
     return ERR_OK;
+}
+
+enum err factory_ranges_of(const char *what, const char *text, uint64_t max,
+                           struct factory_range ret_ranges[FACTORY_RANGES_MAX], size_t *ret_len,
+                           struct err_detail *detail)
+{
+    struct err_detail why = {0};
+    enum err err = read_ranges(text, max, ret_ranges, ret_len, &why);
+    return err != ERR_OK ? err_set(detail, err, "%s: %s", what, why.text) : ERR_OK;
 }

@@ -28,10 +28,10 @@ enum err selection_read(struct selection *selection, const struct factory_export
                         struct err_detail *detail)
 {
     selection->request = request;
-    TRY(factory_ranges_of(request->batches, UINT32_MAX, selection->batches, &selection->batches_len,
-                          detail));
-    TRY(factory_ranges_of(request->nodes, UINT64_MAX, selection->nodes, &selection->nodes_len,
-                          detail));
+    TRY(factory_ranges_of("batches", request->batches, UINT32_MAX, selection->batches,
+                          &selection->batches_len, detail));
+    TRY(factory_ranges_of("nodes", request->nodes, UINT64_MAX, selection->nodes,
+                          &selection->nodes_len, detail));
     if (selection->nodes_len == 0)
         selection->nodes[selection->nodes_len++] = (struct factory_range){0, UINT64_MAX};
     selection->nodes_len = merge(selection->nodes, selection->nodes_len);

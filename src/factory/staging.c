@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "crypto/pwhash.h"
 #include "factory/internal.h"
 #include "factory/package_import.h"
 #include "factory/staged.h"
@@ -307,6 +308,8 @@ static enum err look_around(struct factory *factory, const struct package *packa
 static enum err check_request(const struct factory_import *request, struct err_detail *detail)
 {
     TRY(check_text("file", request->name, FACTORY_TEXT_MAX, false, detail));
+    if (request->passphrase.len == 0 || request->passphrase.len > PWHASH_PASSPHRASE_MAX)
+        return err_set(detail, ERR_ARGUMENT, "passphrase: 1 to %d bytes", PWHASH_PASSPHRASE_MAX);
     return check_text("comment", request->comment, FACTORY_COMMENT_MAX, true, detail);
 }
 

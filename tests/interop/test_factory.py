@@ -323,6 +323,23 @@ def test_lists(station, ready):
     assert ready.daemon.json("factory", "export", "--count", "--nodes", "0x20000-0x20002")["devices"] == 3
 
 
+@pytest.mark.parametrize("body, words", [
+    ({"batches": "3-1"}, "batches: a range ends"), ({"nodes": "0xzz"}, "nodes: ranges such as"), ({"nodes": "1,,2"}, "nodes: ranges such as"),
+    ({"batches": "4294967296"}, "batches: '4294967296'"), ({"batch": "1000"}, "'batch'"), ({"nodes": "1", "config": CONFIG}, "'config'"),
+    ({"to": "2026-02-30"}, "to: a time such as"), ({"config_id": "kite"}, "config_id: "), ({"only_new": "yes"}, "'only_new'")])
+def test_selections_that_are_none(ready, body, words):
+    """What is written wrong selects nothing, and never everything."""
+    status, answer = admin(ready.daemon).call("POST", "/v1/factory/exports", {"count_only": True, **body})
+    assert status == 400 and words in answer["error"]["detail"], answer
+
+
+def test_a_passphrase_that_can_not_be_one(ready):
+    caller = admin(ready.daemon)
+    for passphrase in ("", "x" * 1025):
+        body = {"upload": caller.upload(b"x"), "file": "p.tar.gz", "passphrase": passphrase}
+        assert "passphrase: 1 to 1024 bytes" in caller.job("/v1/factory/imports", body, "failed")["detail"]
+
+
 def test_a_keyed_device_is_never_lost(ready):
     """Killed again and again while keys come in: what was answered is there afterwards."""
     daemon = ready.daemon

@@ -95,19 +95,22 @@ static void ranges_are_read_strictly(void **state)
     (void)state;
     struct factory_range ranges[FACTORY_RANGES_MAX];
     size_t len = 9;
-    assert_ok(factory_ranges_of("", 100, ranges, &len, NULL));
+    assert_ok(factory_ranges_of("nodes", "", 100, ranges, &len, NULL));
     assert_int_equal(len, 0);
-    assert_ok(factory_ranges_of("1-3,7", 100, ranges, &len, NULL));
+    assert_ok(factory_ranges_of("nodes", "1-3,7", 100, ranges, &len, NULL));
     assert_int_equal(len, 2);
     assert_int_equal(ranges[0].last, 3);
     static const char *const bad[] = {"1-",  "-1", "3-1", "1,",  "1;2", "010",
                                       "101", "0x", "x",   "1 2", ",",   "99999999999999999999"};
-    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-        assert_err(factory_ranges_of(bad[i], 100, ranges, &len, NULL), ERR_ARGUMENT);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct err_detail detail = {0};
+        assert_err(factory_ranges_of("nodes", bad[i], 100, ranges, &len, &detail), ERR_ARGUMENT);
+        assert_int_equal(strncmp(detail.text, "nodes: ", 7), 0);
+    }
     char many[4 * FACTORY_RANGES_MAX] = "1";
     for (unsigned i = 0; i < FACTORY_RANGES_MAX; i++)
         strcat(many, ",1");
-    assert_err(factory_ranges_of(many, 100, ranges, &len, NULL), ERR_ARGUMENT);
+    assert_err(factory_ranges_of("nodes", many, 100, ranges, &len, NULL), ERR_ARGUMENT);
 }
 
 /* By the server's key, as `openssl dgst -verify` sees it. */
