@@ -294,6 +294,13 @@ def test_import_a_package(site, page, package):
     page.picture(PICTURES / "daemon-import.png")
     page.click("Cancel")
     page.named("Send and verify")
+    send_package(page, package / "provPackage.tar.gz", PASSPHRASE, "left")
+    page.says("What is inside")
+    waiting = lambda: next(q["waiting"] for q in site.daemon.json("status")["queues"] if q["queue"] == "imports")
+    assert waiting() == 1
+    page.driver.refresh()  # and so is one whose window was closed or loaded anew
+    page.until(lambda: waiting() == 0, "nothing to wait for a decision")
+    page.named("Send and verify")
     send_package(page, package / "provPackage.tar.gz", PASSPHRASE, NASTY)
     page.says("What is inside")
     page.click("Import")
@@ -326,6 +333,8 @@ def test_line_live(site, page, package):
     page.says("0x00020005")
     page.click("0x00020005")
     page.says("provision: code 4")
+    page.says("UNODE hardware K170")
+    page.says("0011223344556677")
 
 
 def test_export(site, page, package):

@@ -87,8 +87,8 @@ def test_errors_show_code_detail_and_hint(page, factory, monkeypatch):
     monkeypatch.undo()
     page.messages()
     page.click("Try again")
+    page.until(lambda: not page.js("return !!document.querySelector('[role=alert]')"), "the refusal to be gone")
     page.settled()
-    assert not page.js("return !!document.querySelector('[role=alert]')")
 
 
 def test_no_answer_and_no_sense(page, monkeypatch):

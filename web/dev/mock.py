@@ -317,6 +317,8 @@ class Api:
             case ("GET", "factory", "devices", node):
                 device = next((d for d in f.devices if d["node_id"] == node), None) or self.missing("device", node)
                 return {**device, "runs": [r for r in f.runs if r["node_id"] == node],
+                        "keyings": [{"serial": 7, "time": device["time"], "station": device["station"], "batch": device["batch"], "config_id": device["config_id"],
+                                     "revision": device["revision"], "kcv": digest(device["node_id"])[:16]}],
                         "applications": [{"name": "emcm", "id": "0x0001f3a2"}], "exports": f.exports[1:2] if device["exported"] else []}
             case ("GET", "factory", "runs"):
                 return {"runs": f.runs[:-1 - int(query.get("limit", 100)):-1], "next": None}

@@ -57,7 +57,8 @@ async function ask(method: string, url: string, body?: BodyInit | null, type?: s
     if (method !== "GET") headers["X-Claviger-CSRF"] = csrf;
     let answer: Response;
     try {
-        answer = await fetch(url, { method, headers, body, cache: "no-store", credentials: "same-origin" });
+        // What is given up is given up, even by a window that is being closed.
+        answer = await fetch(url, { method, headers, body, cache: "no-store", credentials: "same-origin", keepalive: method === "DELETE" });
     } catch {
         throw new ApiError(0, "UNREACHABLE", "the daemon does not answer", "", "is the server running, and this computer on the network?");
     }

@@ -76,6 +76,10 @@ export interface Run {
     ended: string | null;
     return_code: number | null;
     text: string | null;
+    node_type?: string;
+    hardware?: string;
+    locked?: boolean;
+    seconds?: number | null;
     versions_before?: { [name: string]: string } | null;
     versions_after?: { [name: string]: string } | null;
 }

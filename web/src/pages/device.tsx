@@ -11,6 +11,7 @@ import { Table } from "../ui/table";
 interface Details extends DeviceRow {
     runs: Run[];
     applications: { name: string; id: string; extra?: string | null }[];
+    keyings: { serial: number; time: string; station: string; batch: number; config_id: string; revision: number; kcv: string }[];
     exports: { id: number; time: string; by: string }[];
 }
 
@@ -20,6 +21,11 @@ const changes = (run: Run): string => {
         .map((name) => before[name] === after[name] || !after[name] ? `${name} ${before[name] ?? after[name]}` : `${name} ${before[name] ?? "?"} → ${after[name]}`)
         .join(", ");
 };
+
+const hardware = (run: Run): string => [
+    [run.node_type, run.hardware ? `hardware ${run.hardware}` : ""].filter(Boolean).join(" "),
+    run.ended && typeof run.seconds === "number" ? `${run.seconds.toFixed(1)} s` : "", run.locked ? "locked" : "",
+].filter(Boolean).join(" · ");
 
 export const Device = component<PageProps>(({ place }) => {
     const id = place.path[1];
@@ -51,6 +57,7 @@ export const Device = component<PageProps>(({ place }) => {
                                             <p><Time value={run.begun} seconds /> · {run.station}{run.operator ? ` · ${run.operator}` : ""} · batch {run.batch}</p>
                                             {run.text ? <p>{run.text}</p> : null}
                                             {changes(run) ? <p>{changes(run)}</p> : null}
+                                            {hardware(run) ? <p class="muted">{hardware(run)}</p> : null}
                                         </li>
                                     ))}
                                 </ol>
@@ -64,6 +71,16 @@ export const Device = component<PageProps>(({ place }) => {
                                             <li key={e.id}><Sign mark="good">Export {e.id}</Sign><Time value={e.time} /><span class="muted">{e.by}</span></li>
                                         ))}
                                     </ul>
+                                )}
+                            </Part>
+                            <Part title="Keys it was given" note="The newest counts; by their check values.">
+                                {(d.keyings ?? []).length === 0 ? <p class="muted">None.</p> : (
+                                    <Table caption="Keys, newest first" rows={[...d.keyings].sort((a, b) => b.serial - a.serial)} rowKey={(k) => k.serial} columns={[
+                                        { name: "Time", cell: (k) => <Time value={k.time} seconds /> },
+                                        { name: "Station", cell: (k) => k.station },
+                                        { name: "Batch", num: true, cell: (k) => k.batch },
+                                        { name: "Check value", cell: (k) => <Code>{k.kcv}</Code> },
+                                    ]} />
                                 )}
                             </Part>
                             {(d.applications ?? []).length ? (

@@ -30,7 +30,7 @@ interface Past {
 
 const FILE = "device_keys.xml";
 const rangeOf = (pattern: string): RegExp => new RegExp(`^\\s*$|^\\s*${pattern}(\\s*-\\s*${pattern})?(\\s*,\\s*${pattern}(\\s*-\\s*${pattern})?)*\\s*$`, "i");
-const batchList = rangeOf("\\d{1,10}"), nodeList = rangeOf("(0x)?[0-9a-f]{1,16}");
+const batchList = rangeOf("(0x[0-9a-f]{1,8}|\\d{1,10})"), nodeList = rangeOf("(0x)?[0-9a-f]{1,16}");
 
 const selection = (e: Past): string => [
     e.config_id ? `configuration ${e.config_id}` : "", e.batches ? `batches ${e.batches}` : "", e.nodes ? `nodes ${e.nodes}` : "",
@@ -114,7 +114,7 @@ export const Export = component<PageProps>(({ place }) => {
                             ...(packages.data?.packages ?? []).map((p): [string, string] => [p.config_id, `${p.config_id} · ${p.label}`]),
                         ]} />
                         <div class="pair">
-                            <TextField label="Batches" name="batches" value={batches} onValue={changed(setBatches)} error={badBatches} mono hint="Numbers and ranges: 1-3, 7" />
+                            <TextField label="Batches" name="batches" value={batches} onValue={changed(setBatches)} error={badBatches} mono hint="Numbers and ranges: 1-3, 7, 0x10" />
                             <TextField label="Node ids" name="nodes" value={nodes} onValue={changed(setNodes)} error={badNodes} mono hint="Hexadecimal: 0x10200-0x102ff" />
                             <TextField label="From" name="from" type="date" value={from} onValue={changed(setFrom)} />
                             <TextField label="To" name="to" type="date" value={to} onValue={changed(setTo)} error={badDates} hint="That day included." />

@@ -36,10 +36,19 @@ export const Import = component<PageProps>(({ session }) => {
     const [staged, setStaged] = useState<Staged | null>(null);
     const stop = useRef<AbortController | null>(null);
     const left = useRef<string | null>(null); // staged and not decided upon
+    const working = useRef<number | null>(null); // the job that verifies
     const { busy, error, work } = useWork();
-    useEffect(() => () => {
-        stop.now?.abort();
-        if (left.now !== null) void remove(path`/v1/factory/imports/${left.now}`).catch(() => undefined);
+    useEffect(() => {
+        const leave = (): void => {
+            stop.now?.abort();
+            if (working.now !== null) void remove(path`/v1/jobs/${working.now}`).catch(() => undefined);
+            working.now = null;
+            if (left.now !== null) void remove(path`/v1/factory/imports/${left.now}`).catch(() => undefined);
+            left.now = null;
+        };
+        // Closed or loaded anew: what is staged would be in the way of others for an hour.
+        addEventListener("pagehide", leave);
+        return () => { removeEventListener("pagehide", leave); leave(); };
     }, []);
 
     const send = (): Promise<void> => work(async () => {
@@ -50,11 +59,16 @@ export const Import = component<PageProps>(({ session }) => {
             announce("sending the package");
             const id = await upload(file!, setSent, stop.now.signal);
             announce("verifying the package");
-            const result = await run<Staged>("/v1/factory/imports", { upload: id, file: file!.name, passphrase, comment }, setJob, stop.now.signal);
+            const result = await run<Staged>("/v1/factory/imports", { upload: id, file: file!.name, passphrase, comment }, (now) => {
+                working.now = now.job;
+                setJob(now);
+            }, stop.now.signal);
+            working.now = null;
             left.now = String(result.import);
             setStaged(result);
             announce("the package is good: look at what is inside, then import it or cancel");
         } finally {
+            working.now = null;
             setPassphrase("");
             setSent(null);
             setJob(null);

@@ -45,7 +45,7 @@ export const Overview = component<PageProps>(({ session, place }) => {
                         : <Empty icon="overview" title="No package yet">{mayImport
                             ? <span>Import the first one: <a href={href(["import"])}>Import</a></span> : "Somebody with the role factory can import one."}</Empty>
                 ) : [
-                    <Table key="table" caption="Packages, newest first" busy={found.loading} rows={rows} rowKey={(r) => r.config_id} columns={[
+                    <Table key="table" caption="Packages in order of their configuration ids" busy={found.loading} rows={rows} rowKey={(r) => r.config_id} columns={[
                         { name: "Configuration", cell: (r) => <a class="rowlink" href={href(["overview", r.config_id])}><code>{r.config_id}</code></a> },
                         { name: "Node", cell: (r) => <span>{r.node_type} <span class="muted num">{r.node_version}</span></span> },
                         { name: "Label", cell: (r) => r.label },

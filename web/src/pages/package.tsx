@@ -1,7 +1,7 @@
 import { h } from "preact";
 import { PageProps } from "../app";
 import { get, path, put, remove, withQuery } from "../api";
-import { PackageDetails } from "../factory";
+import { PackageDetails, PackageFile } from "../factory";
 import { plural, size } from "../format";
 import { component, useLoad, useState } from "../hooks";
 import { href, requery } from "../router";
@@ -79,6 +79,7 @@ export const Package = component<PageProps>(({ session, place }) => {
                             { name: "What", cell: (f) => f.role },
                             { name: "Size", num: true, cell: (f) => size(f.size) },
                             { name: "SHA-256", cell: (f) => <Code wrap>{f.sha256}</Code> },
+                            ...(p.files.some((f) => f.md5) ? [{ name: "MD5", wide: true, cell: (f: PackageFile) => f.md5 ? <Code wrap>{f.md5}</Code> : <span class="muted">–</span> }] : []),
                         ]} />
                     </Part>
                     <div class="split">
