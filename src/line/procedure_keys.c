@@ -63,6 +63,8 @@ static enum err write_all(struct run *run, const struct fresh_keys *keys)
 {
     struct line_node *node = run->node;
     run_stage(run, "keys", 0, 0);
+    /* First: with it the device forgets what is pending from another run. */
+    TRY(line_node_key_write(node, NODE_ROOT_KEY, 0, keys->root.key, &run->fault));
     TRY(line_node_key_write(node, NODE_GATEWAY_KEY, 0, keys->gateway.gateway, &run->fault));
     TRY(line_node_key_write(node, NODE_CDLD_KEY, 0, keys->gateway.cdld, &run->fault));
     for (size_t i = 1; i < run->targets_len; i++) {
@@ -70,7 +72,7 @@ static enum err write_all(struct run *run, const struct fresh_keys *keys)
             TRY(line_node_key_write(node, NODE_HOST_KEY, run->targets[i].number,
                                     keys->hosts[i - 1].key, &run->fault));
     }
-    return line_node_key_write(node, NODE_ROOT_KEY, 0, keys->root.key, &run->fault);
+    return ERR_OK;
 }
 
 static enum err report(struct run *run, const struct fresh_keys *keys)

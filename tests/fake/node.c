@@ -172,6 +172,8 @@ enum err line_node_key_write(struct line_node *node, enum node_key kind, unsigne
     if (fake_node.locked)
         return fail(fault, LINE_NODE_ERROR, "locked");
     struct fake_key *to = &fake_node.keys[kind];
+    for (int i = 1; i < NODE_KEYS && kind == NODE_ROOT_KEY; i++)
+        fake_node.keys[i].pending_len = 0;
     to->pending_len = secret_len(key);
     memcpy(to->pending, secret_view(key).data, to->pending_len);
     LEAVE("key write");

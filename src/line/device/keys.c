@@ -84,6 +84,9 @@ enum node_result device_key_write(struct device *device, const struct node_messa
         return NODE_LOCKED;
     struct device_settings next = device->settings;
     struct device_key *key = &next.pending[place];
+    /* What an earlier run left does not become active along with this one's. */
+    if (place == ROOT)
+        memset(next.pending, 0, sizeof next.pending);
     memset(key, 0, sizeof *key);
     if (!node_field_fixed(in, NODE_T_KEY, key->key, len))
         return NODE_BAD_MESSAGE;

@@ -391,6 +391,11 @@ static void keys_are_pending_then_active_and_never_sent(void **state)
     assert_null(memmem(bench->everything, bench->everything_len, root, 8));
     assert_null(memmem(bench->everything, bench->everything_len, gateway, 8));
     assert_null(memmem(bench->everything, bench->everything_len, host, 8));
+    /* A key of a host that an earlier run wrote is not activated with another root key. */
+    assert_int_equal(write_key(bench, NODE_HOST_KEY, 1, other, 16), NODE_DONE);
+    assert_int_equal(write_key(bench, NODE_ROOT_KEY, 0, root, 16), NODE_DONE);
+    assert_int_equal(activate(bench, root), NODE_DONE);
+    assert_null(memmem(bench->flash, sizeof bench->flash, other, 8));
     /* Of a key that was replaced nothing is left in flash. */
     assert_int_equal(write_key(bench, NODE_ROOT_KEY, 0, other, 16), NODE_DONE);
     assert_int_equal(activate(bench, other), NODE_DONE);
