@@ -104,7 +104,9 @@ static void print_counts(const struct cli *cli, json_t *counts)
         const char *name;
         json_t *value;
         json_object_foreach(json_object_get(counts, kinds[i]), name, value)
+        {
             cli_say(cli, "%16s  %s\n", cli_grouped(json_integer_value(value)), name);
+        }
     }
 }
 
@@ -121,7 +123,10 @@ enum err command_object_list(struct cli *cli)
     struct table *table = table_new(titles, ARRAY_LEN(titles));
     size_t i;
     const json_t *object;
-    json_array_foreach(json_object_get(answer, "objects"), i, object) add_row(table, object);
+    json_array_foreach(json_object_get(answer, "objects"), i, object)
+    {
+        add_row(table, object);
+    }
     cli_table(cli, table);
     print_counts(cli, json_object_get(answer, "counts"));
     if (json_is_integer(json_object_get(answer, "next")))
@@ -148,7 +153,9 @@ static void print_object(const struct cli *cli, const json_t *object)
         width = len > width ? len : width;
     }
     json_array_foreach(attributes, i, attribute)
+    {
         say(cli, width, cli_text(attribute, "name"), cli_text(attribute, "value"));
+    }
     say(cli, width, "group", cli_text(object, "group"));
     say(cli, width, "owner", cli_text(object, "owner"));
     say(cli, width, "placement", cli_text(object, "placement"));

@@ -96,7 +96,7 @@ const List = component<PageProps & { counts: Counts | null }>(({ place, counts }
                 ) : [
                     rows.length === 0 ? <p key="e" class="muted" role="status">Nothing among the newest. There are older ones to look through.</p> : (
                         <Table key="t" caption="Objects" busy={found.loading} rows={rows} rowKey={(o) => o.id} columns={[
-                            { name: "Object", cell: (o) => <a class="rowlink" href={href(["kmip", o.id])}>{named(o)}</a> },
+                            { name: "Object", cell: (o) => <a class="rowlink" href={href(["kmip", o.id])}><span class="clip">{named(o)}</span></a> },
                             { name: "Type", cell: (o) => o.type ?? "" },
                             { name: "Key", cell: (o) => keyOf(o) },
                             { name: "State", cell: (o) => <Sign mark={objectMark(o.state)}>{o.state ?? "none"}{o.archived ? ", archived" : ""}</Sign> },
