@@ -170,30 +170,53 @@ static enum err append_base64(struct bytes from, struct buf *to)
     return ERR_OK;
 }
 
+struct given {
+    struct factory_gateway_keys keys;
+    struct buf cms;
+    uint8_t gateway_kcv[FACTORY_KCV], cdld_kcv[FACTORY_KCV];
+};
+
+static void given_done(struct given *given)
+{
+    buf_done(&given->cms);
+}
+
+/* Once more where a rotation of the domain key was finished between reading and opening. */
+static enum err read_and_give(struct factory *factory, const struct fleet_call *call,
+                              uint64_t config, uint32_t revision, struct bytes recipient,
+                              struct given *given, struct err_detail *detail)
+{
+    enum err err = ERR_SEAL;
+    for (unsigned i = 0; i < 2 && err == ERR_SEAL; i++) {
+        TRY(factory_package_keys(factory, config, revision, &given->keys, detail));
+        given->cms.len = 0;
+        err = factory_gateway_keys_give(factory, call, &given->keys, config, recipient, &given->cms,
+                                        given->gateway_kcv, given->cdld_kcv, detail);
+    }
+    return err;
+}
+
 static enum err give_gateway_keys(struct api_call *call, json_t **ret_answer,
                                   struct err_detail *detail)
 {
     struct factory *factory = NULL;
     const char *config_text = NULL, *recipient = NULL;
     uint64_t config = 0, revision = 0;
-    struct factory_gateway_keys keys;
-    uint8_t gateway_kcv[FACTORY_KCV], cdld_kcv[FACTORY_KCV];
-    AUTO(buf_done) struct buf cms = {0};
+    AUTO(given_done) struct given given = {.cms = {0}};
     AUTO(buf_done) struct buf text = {0};
     TRY(api_factory(call, &factory, detail));
     TRY(api_text(call, "config_id", &config_text, detail));
     TRY(factory_parse_id("config_id", config_text, &config, detail));
     TRY(api_number(call, "revision", UINT32_MAX, &revision, detail));
     TRY(api_text(call, "recipient", &recipient, detail));
-    TRY(factory_package_keys(factory, config, (uint32_t)revision, &keys, detail));
-    TRY(factory_gateway_keys_give(factory, &call->fleet, &keys, config, bytes_str(recipient), &cms,
-                                  gateway_kcv, cdld_kcv, detail));
-    TRY(append_base64(buf_view(&cms), &text));
+    TRY(read_and_give(factory, &call->fleet, config, (uint32_t)revision, bytes_str(recipient),
+                      &given, detail));
+    TRY(append_base64(buf_view(&given.cms), &text));
     return api_give(json_pack("{s:s# s:I s:I s:o s:o}", "cms", (const char *)text.data, text.len,
-                              "gateway_version", (json_int_t)keys.gateway_version, "cdld_version",
-                              (json_int_t)keys.cdld_version, "gateway_kcv",
-                              json_of_hex(gateway_kcv, sizeof gateway_kcv), "cdld_kcv",
-                              json_of_hex(cdld_kcv, sizeof cdld_kcv)),
+                              "gateway_version", (json_int_t)given.keys.gateway_version,
+                              "cdld_version", (json_int_t)given.keys.cdld_version, "gateway_kcv",
+                              json_of_hex(given.gateway_kcv, sizeof given.gateway_kcv), "cdld_kcv",
+                              json_of_hex(given.cdld_kcv, sizeof given.cdld_kcv)),
                     ret_answer);
 }
 API_HANDLER(give_gateway_keys)

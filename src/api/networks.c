@@ -252,7 +252,7 @@ static enum err list_domains(struct api_call *call, json_t **ret_answer, struct 
                             json_object_get(network, "domain_version"), "resealing",
                             json_object_get(network, "resealing")));
     }
-    (void)json_array_append_new(list, api_objects_domain(call->api)); /* none adds nothing */
+    api_add_domains(call->api, list);
     return api_give(json_pack("{s:o}", "domains", list), ret_answer);
 }
 API_HANDLER(list_domains)

@@ -82,6 +82,7 @@
     ROUTE(GET, "/v1/objects", list_objects, OBJECT_READ, API_JSON, 0)                              \
     ROUTE(GET, "/v1/objects/{id}", show_object, OBJECT_READ, API_JSON, 0)                          \
     ROUTE(POST, "/v1/objects/rotate", rotate_objects, DOMAIN_ROTATE, API_JSON, API_BODY_MAX)       \
+    ROUTE(POST, "/v1/factory/rotate", rotate_factory, DOMAIN_ROTATE, API_JSON, API_BODY_MAX)       \
     ROUTE(GET, "/v1/audit", show_audit, AUDIT_READ, API_JSON, 0)                                   \
     ROUTE(POST, "/v1/audit/verify", verify_audit, AUDIT_READ, API_JSON, API_BODY_MAX)              \
     ROUTE(GET, "/v1/audit/segments", list_segments, AUDIT_READ, API_JSON, 0)                       \
@@ -119,8 +120,8 @@
 
 #define API_BODY_MAX ((size_t)64 * 1024)
 
-/* For the list of domains; NULL where there is none. */
-json_t *api_objects_domain(struct api *api);
+/* Those that are no network's, for the list of domains. */
+void api_add_domains(struct api *api, json_t *list);
 
 #define ROUTE(method, pattern, name, action, kind, body) api_fn api_do_##name;
 API_ROUTES

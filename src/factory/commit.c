@@ -167,26 +167,49 @@ static enum err commit(struct factory *factory, struct commit *commit, struct er
     return err;
 }
 
-enum err factory_stage_commit(struct factory *factory, const struct fleet_call *call,
-                              uint64_t import, uint64_t *ret_config_id, uint32_t *ret_revision,
-                              struct err_detail *detail)
+/* With the domain held: while it is out of the list a rotation of its key would not find it. */
+static enum err commit_held(struct factory *factory, const struct fleet_call *call,
+                            struct factory_staged *staged, uint32_t *ret_revision,
+                            struct err_detail *detail)
 {
-    struct factory_staged *staged = staged_take(factory, import);
-    if (staged == NULL)
-        return err_set(detail, ERR_NOT_FOUND, "no import %" PRIu64 " is waiting", import);
     struct commit ctx = {.staged = staged, .actor = call->actor.name, .now = clock_now_s()};
     (void)pthread_mutex_lock(&factory->commit);
     enum err err = commit(factory, &ctx, detail);
     (void)pthread_mutex_unlock(&factory->commit);
+    *ret_revision = ctx.revision;
+    return err;
+}
+
+static enum err take_and_commit(struct factory *factory, const struct fleet_call *call,
+                                uint64_t import, uint64_t *ret_config_id, uint32_t *ret_revision,
+                                struct err_detail *detail)
+{
+    uint32_t revision = 0;
+    struct factory_staged *staged = staged_take(factory, import);
+    if (staged == NULL)
+        return err_set(detail, ERR_NOT_FOUND, "no import %" PRIu64 " is waiting", import);
+    enum err err = commit_held(factory, call, staged, &revision, detail);
     if (err != ERR_OK) {
         staged_put(factory, staged);
         return err;
     }
     *ret_config_id = staged->package.config_id;
-    *ret_revision = ctx.revision;
+    *ret_revision = revision;
     arena_free(staged->arena);
     free(staged);
     return ERR_OK;
+}
+
+enum err factory_stage_commit(struct factory *factory, const struct fleet_call *call,
+                              uint64_t import, uint64_t *ret_config_id, uint32_t *ret_revision,
+                              struct err_detail *detail)
+{
+    uint32_t domain = 0;
+    TRY(factory_gateway_domain(factory, call, &domain, detail));
+    TRY(vault_domain_hold(factory->vault, domain));
+    enum err err = take_and_commit(factory, call, import, ret_config_id, ret_revision, detail);
+    vault_domain_release(factory->vault, domain);
+    return err;
 }
 
 /* ---- what a crash left ---- */

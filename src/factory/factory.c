@@ -34,6 +34,8 @@ enum err factory_open(struct store *store, struct vault *vault, const struct fac
     TRY(file_mkdirs(factory->directory, 0700, detail));
     TRY(staging_clean(factory, detail));
     TRY(exports_recover(factory, detail));
+    if (vault != NULL)
+        vault_add_source(vault, staged_reseal_source(factory));
     *ret_factory = TAKE(factory);
     return ERR_OK;
 }
@@ -42,6 +44,8 @@ void factory_close(struct factory *factory)
 {
     if (factory == NULL)
         return;
+    if (factory->vault != NULL)
+        vault_drop_source(factory->vault, factory);
     staging_free(factory);
     for (size_t i = 0; i < factory->readers_len; i++)
         store_reader_close(factory->readers[i]);

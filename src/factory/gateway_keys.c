@@ -7,19 +7,17 @@
 #include "factory/internal.h"
 #include "vault/serial.h"
 
-#define DOMAIN_GROUP "factory"
-#define SERIAL       "factory"
+#define SERIAL "factory"
 
-/* All packages' keys are of one domain, made with the first of them. */
-static enum err domain_of(struct factory *factory, const struct fleet_call *call,
-                          uint32_t *ret_domain, struct err_detail *detail)
+enum err factory_gateway_domain(struct factory *factory, const struct fleet_call *call,
+                                uint32_t *ret_domain, struct err_detail *detail)
 {
     uint32_t id = 0;
     enum err err = ERR_OK;
     (void)pthread_mutex_lock(&factory->commit);
-    if (vault_domain_list(factory->vault, DOMAIN_GROUP, &id, 1) == 0)
-        err = vault_domain_create(factory->vault, call->keeper, call->actor.name, DOMAIN_GROUP,
-                                  detail, &id);
+    if (vault_domain_list(factory->vault, FACTORY_DOMAIN_GROUP, &id, 1) == 0)
+        err = vault_domain_create(factory->vault, call->keeper, call->actor.name,
+                                  FACTORY_DOMAIN_GROUP, detail, &id);
     (void)pthread_mutex_unlock(&factory->commit);
     TRY(err);
     *ret_domain = id;
@@ -41,16 +39,15 @@ static enum err check_signature(struct bytes file, struct bytes signature, struc
 }
 
 enum err factory_gateway_keys_open(struct factory *factory, const struct fleet_call *call,
-                                   struct bytes file, struct bytes signature, struct bytes signer,
-                                   struct bytes passphrase, struct err_detail *detail,
-                                   struct factory_gateway_keys *ret_keys)
+                                   uint32_t domain, struct bytes file, struct bytes signature,
+                                   struct bytes signer, struct bytes passphrase,
+                                   struct err_detail *detail, struct factory_gateway_keys *ret_keys)
 {
-    struct factory_gateway_keys keys = {0};
+    struct factory_gateway_keys keys = {.domain = domain};
     struct keeper_gateway_file head;
     struct keeper_gateway_keys made;
     uint64_t epoch = 0;
     TRY(check_signature(file, signature, signer, detail));
-    TRY(domain_of(factory, call, &keys.domain, detail));
     TRY(serial_take(factory->store, SERIAL, 1, &epoch, detail));
     if (epoch > UINT32_MAX)
         return err_set(detail, ERR_LIMIT, "no more serials of imports");

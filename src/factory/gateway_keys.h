@@ -15,12 +15,22 @@ struct factory_gateway_keys {
     struct keeper_made gateway, cdld;
 };
 
-/* `file` and its `signature` by the KMS key (`signer`, PEM). ERR_SIGNATURE; ERR_DECRYPT where the
- * passphrase is wrong; ERR_SYNTAX. */
+/* All packages' keys are of one domain of this group, made with the first of them. */
+#define FACTORY_DOMAIN_GROUP "factory"
+MUST_CHECK enum err factory_gateway_domain(struct factory *factory, const struct fleet_call *call,
+                                           uint32_t *ret_domain, struct err_detail *detail);
+/* Walks the keys of revisions for the vault's reseal. For every daemon that has such a store,
+ * whether it serves a factory now or not: a rotation that was cut off is finished at any start. */
+struct vault_source factory_reseal_source(struct store *store);
+
+/* The caller holds the domain until the keys are where a reseal finds them. `file` and its
+ * `signature` by the KMS key (`signer`, PEM). ERR_SIGNATURE; ERR_DECRYPT where the passphrase is
+ * wrong; ERR_SYNTAX. */
 MUST_CHECK enum err factory_gateway_keys_open(struct factory *factory,
-                                              const struct fleet_call *call, struct bytes file,
-                                              struct bytes signature, struct bytes signer,
-                                              struct bytes passphrase, struct err_detail *detail,
+                                              const struct fleet_call *call, uint32_t domain,
+                                              struct bytes file, struct bytes signature,
+                                              struct bytes signer, struct bytes passphrase,
+                                              struct err_detail *detail,
                                               struct factory_gateway_keys *ret_keys);
 
 /* `recipient`: PEM of an RSA key that the station made for this. Appends the CMS to `cms`. The

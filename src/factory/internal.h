@@ -80,6 +80,8 @@ enum err folder_remove(const char *path);
 MUST_CHECK enum err staging_clean(struct factory *factory, struct err_detail *detail);
 MUST_CHECK enum err exports_recover(struct factory *factory, struct err_detail *detail);
 void staging_free(struct factory *factory);
+/* Walks the keys of packages that wait for their commit, for the vault's reseal. */
+struct vault_source staged_reseal_source(struct factory *factory);
 
 /* Counts of table device_count, in the transaction of the change. */
 MUST_CHECK enum err device_counted(struct store_conn *conn, enum factory_device_state state,

@@ -196,7 +196,7 @@ static enum err read_file(const struct factory_staged *staged, const char *name,
     return file_read(path, PACKAGE_KEY_SIZE_MAX, to, detail);
 }
 
-static enum err open_keys(struct factory *factory, const struct fleet_call *call,
+static enum err open_keys(struct factory *factory, const struct fleet_call *call, uint32_t domain,
                           struct bytes passphrase, struct factory_staged *staged,
                           struct err_detail *detail)
 {
@@ -207,7 +207,7 @@ static enum err open_keys(struct factory *factory, const struct fleet_call *call
     TRY(read_file(staged, package->gateway_keys, &file, detail));
     TRY(read_file(staged, package->gateway_keys_signature, &signature, detail));
     TRY(read_file(staged, package->kms_key, &signer, detail));
-    return factory_gateway_keys_open(factory, call, buf_view(&file), buf_view(&signature),
+    return factory_gateway_keys_open(factory, call, domain, buf_view(&file), buf_view(&signature),
                                      buf_view(&signer), passphrase, detail, &staged->keys);
 }
 
@@ -331,6 +331,31 @@ static enum err begin(struct factory *factory, const struct fleet_call *call,
     return ERR_OK;
 }
 
+/* A rotation of the domain key finds the keys in the list; until they are there it waits. */
+static enum err finish(struct factory *factory, const struct fleet_call *call,
+                       struct bytes passphrase, struct factory_staged **staged, struct arena *arena,
+                       struct factory_package *ret_package, struct err_detail *detail)
+{
+    uint32_t domain = 0;
+    struct factory_staged *s = *staged;
+    TRY(factory_gateway_domain(factory, call, &domain, detail));
+    TRY(vault_domain_hold(factory->vault, domain));
+    enum err err = open_keys(factory, call, domain, passphrase, s, detail);
+    if (err == ERR_OK && s->comment[0] == '\0')
+        s->comment = s->imported.package.comment;
+    if (err == ERR_OK)
+        err = describe(s, s->arena, &s->package);
+    struct factory_package package = s->package;
+    if (err == ERR_OK)
+        err = dup_package(&package, arena);
+    if (err == ERR_OK) {
+        *ret_package = package;
+        staged_put(factory, TAKE(*staged));
+    }
+    vault_domain_release(factory->vault, domain);
+    return err;
+}
+
 enum err factory_stage(struct factory *factory, const struct fleet_call *call,
                        const struct factory_import *request, struct arena *arena,
                        uint64_t *ret_import, struct factory_package *ret_package,
@@ -340,18 +365,11 @@ enum err factory_stage(struct factory *factory, const struct fleet_call *call,
     uint32_t replaces = 0;
     TRY(check_request(request, detail));
     TRY(begin(factory, call, request, &staged, detail));
+    const uint64_t id = staged->id;
     TRY(unpack(factory, call, request, staged, detail));
     TRY(look_around(factory, &staged->imported.package, &replaces, detail));
-    TRY(open_keys(factory, call, request->passphrase, staged, detail));
-    if (staged->comment[0] == '\0')
-        staged->comment = staged->imported.package.comment;
-    struct factory_package package;
-    TRY(describe(staged, staged->arena, &staged->package));
-    package = staged->package;
-    TRY(dup_package(&package, arena));
-    *ret_import = staged->id;
-    *ret_package = package;
+    TRY(finish(factory, call, request->passphrase, &staged, arena, ret_package, detail));
+    *ret_import = id;
     *ret_replaces = replaces;
-    staged_put(factory, TAKE(staged));
     return ERR_OK;
 }

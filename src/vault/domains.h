@@ -6,7 +6,7 @@
 
 /* Inside of the vault, for its own files. */
 
-#define VAULT_SOURCES_MAX 4
+#define VAULT_SOURCES_MAX 8
 
 struct vault_entry {
     struct vault_domain domain;

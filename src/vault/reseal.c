@@ -14,6 +14,16 @@ void vault_add_source(struct vault *vault, struct vault_source source)
     pthread_mutex_unlock(&vault->mutex);
 }
 
+void vault_drop_source(struct vault *vault, const void *ctx)
+{
+    pthread_mutex_lock(&vault->mutex);
+    for (size_t i = vault->source_count; i-- > 0;) {
+        if (vault->sources[i].ctx == ctx)
+            vault->sources[i] = vault->sources[--vault->source_count];
+    }
+    pthread_mutex_unlock(&vault->mutex);
+}
+
 size_t vault_domains_unfinished(struct vault *vault, uint32_t *ids, size_t max)
 {
     size_t count = 0;

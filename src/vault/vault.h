@@ -80,6 +80,8 @@ struct vault_source {
 
 /* Before any reseal, by the modules above. */
 void vault_add_source(struct vault *vault, struct vault_source source);
+/* One whose `ctx` it is, before that goes. No reseal is under way. */
+void vault_drop_source(struct vault *vault, const void *ctx);
 
 /* Seals all records of the domain under its newest version, in chunks of their own transactions,
  * then drops the older versions. Can be interrupted anywhere, by SIGKILL too, and called again.

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from circle_harness import ALIAS, CONFIG, Circle, Nodes, Station, together
-from harness import BAD_INPUT, DONE, NETWORK, REFUSED, Daemon, alive, flip, lines_of, program, run, wait_for
+from harness import BAD_INPUT, DONE, NETWORK, REFUSED, USAGE, Daemon, alive, flip, lines_of, program, run, wait_for
 
 NOISE = {"noise": "0.0002", "lose": "0.0001", "double": "0.0001"}
 WRAPPERS = ["none", "simple", "reliable", "rht_v2", "opt_psem"]
@@ -201,6 +201,37 @@ def test_a_server_that_is_killed(circle, fleet):
         nodes.stop()
         said = join(circle, nodes).out
         assert said.count("joined") == 2
+
+
+def test_a_rotation_that_is_killed(circle, fleet):
+    """kill -9 all over a new domain key for the packages: stations get their keys before, between and after."""
+    station = Station(circle, "line-rotate")
+
+    def state():
+        return next(d for d in circle.factory.json("vault", "list")["domains"] if d.get("factory"))
+    first, nodes = state()["version"], 0x00B0B000
+    for i, delay in enumerate((0.02, 0.3, 1.0, 2.5)):
+        with subprocess.Popen([program("claviger"), "--socket", str(circle.factory.socket), "vault", "rotate", "--factory"],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            time.sleep(delay)
+            kids = circle.factory.kids().values()
+            circle.factory.process.send_signal(signal.SIGKILL)
+            circle.factory.process.wait(10)
+            process.wait(60)
+        wait_for(lambda k=kids: not any(alive(kid) for kid in k), "the daemon's children to end")
+        circle.factory.start()
+        station.provision(fleet(nodes + i))
+        wait_for(lambda: not state()["resealing"], "the rotation to be finished", 30)
+        station.provision(fleet(nodes + 16 + i))
+    assert state()["version"] > first
+    before = state()["version"]
+    said = circle.factory.cli("vault", "rotate", "--factory").out
+    assert f"sealed under domain key version {before + 1}" in said
+    station.provision(fleet(nodes + 32))
+    assert "(factory)" in circle.factory.cli("vault", "list").out
+    circle.factory.cli("vault", "rotate", "--factory", "--objects", status=USAGE)
+    circle.operator.cli("vault", "rotate", "--factory", status=REFUSED)
+    circle.factory.cli("audit", "verify")
 
 
 def test_an_operator_killed_at_the_import(circle, fleet):

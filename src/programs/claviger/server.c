@@ -75,23 +75,25 @@ enum err command_vault_list(struct cli *cli)
         char version[32];
         (void)snprintf(version, sizeof version, "version %" JSON_INTEGER_FORMAT,
                        cli_int(domain, "version"));
-        bool objects = json_is_true(json_object_get(domain, "objects"));
-        const char *cells[] = {objects ? "(objects)" : cli_text(domain, "network"), version,
-                               json_is_true(json_object_get(domain, "resealing"))
-                                   ? "records are being sealed anew"
-                                   : "all records are under it"};
+        const char *cells[] = {
+            json_is_true(json_object_get(domain, "objects"))   ? "(objects)"
+            : json_is_true(json_object_get(domain, "factory")) ? "(factory)"
+                                                               : cli_text(domain, "network"),
+            version,
+            json_is_true(json_object_get(domain, "resealing")) ? "records are being sealed anew"
+                                                               : "all records are under it"};
         table_row(table, cells);
     }
     cli_table(cli, table);
     return ERR_OK;
 }
 
-static enum err rotate_objects(struct cli *cli)
+static enum err rotate_group(struct cli *cli, const char *resource, const char *what)
 {
     AUTO(json_freep) json_t *result = NULL;
-    TRY(cli_job(cli, json_object(), NULL, &result, "/v1/objects/rotate"));
+    TRY(cli_job(cli, json_object(), NULL, &result, "%s", resource));
     if (!cli_print_json(cli, result))
-        cli_say(cli, "all objects are sealed under domain key version %" JSON_INTEGER_FORMAT "\n",
+        cli_say(cli, "all %s are sealed under domain key version %" JSON_INTEGER_FORMAT "\n", what,
                 cli_int(result, "version"));
     return ERR_OK;
 }
@@ -99,10 +101,14 @@ static enum err rotate_objects(struct cli *cli)
 enum err command_vault_rotate(struct cli *cli)
 {
     bool objects = cli_option(cli, "objects") != NULL;
-    if (objects == (cli_arg(cli, 0) != NULL))
-        return err_set(&cli->detail, ERR_ARGUMENT, "name a network, or give --objects");
+    bool factory = cli_option(cli, "factory") != NULL;
+    if ((int)objects + (int)factory + (int)(cli_arg(cli, 0) != NULL) != 1)
+        return err_set(&cli->detail, ERR_ARGUMENT,
+                       "name a network, or give --objects or --factory");
     if (objects)
-        return rotate_objects(cli);
+        return rotate_group(cli, "/v1/objects/rotate", "objects");
+    if (factory)
+        return rotate_group(cli, "/v1/factory/rotate", "packages' gateway keys");
     AUTO(json_freep) json_t *result = NULL;
     TRY(cli_job(cli, json_object(), NULL, &result, "/v1/domains/%s/rotate",
                 cli_escape(cli_arg(cli, 0))));

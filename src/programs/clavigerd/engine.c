@@ -19,6 +19,7 @@
 #include "base/metrics.h"
 #include "diameter/properties.h"
 #include "diameter/server.h"
+#include "factory/gateway_keys.h"
 #include "fleet/network.h"
 #include "keeper/client.h"
 #include "keeper/control.h"
@@ -125,6 +126,7 @@ static enum err open_stores(struct engine *e, struct err_detail *detail)
     TRY(vault_open(e->store, e->keeper, detail, &e->vault));
     TRY(vault_clients_open(e->store, &e->clients, detail));
     TRY(fleet_open(e->store, e->vault, e->keeper, &fleet, detail, &e->fleet));
+    vault_add_source(e->vault, factory_reseal_source(e->store));
     return s->factory.enabled ? open_factory(e, detail) : ERR_OK;
 }
 

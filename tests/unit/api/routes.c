@@ -190,6 +190,7 @@ static void what_is_not_known_is_not_found(void **state)
         {NET_HTTP_POST, "/v1/gateways/x/certificate", "{\"request\":\"r\"}"},
         {NET_HTTP_POST, "/v1/domains/x/rotate", NULL},
         {NET_HTTP_POST, "/v1/objects/rotate", NULL},
+        {NET_HTTP_POST, "/v1/factory/rotate", NULL},
         {NET_HTTP_GET, "/v1/audit/segments/99", NULL},
         {NET_HTTP_GET, "/v1/audit/segments/x", NULL},
         {NET_HTTP_PUT, "/v1/uploads/9?offset=0", "x"},

@@ -8,6 +8,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "crypto/pem.h"
+#include "crypto/rsa.h"
+#include "factory/gateway_keys.h"
 #include "factory/internal.h"
 #include "fleet/network.h"
 #include "unit/factory/parcel.h"
@@ -69,6 +71,7 @@ static int begin(void **state)
     parcel = parcel_state;
     packages = test_path(site.dir, "packages");
     assert_ok(arena_new((size_t)64 * 1024 * 1024, &arena));
+    vault_add_source(site.vault, factory_reseal_source(site.store));
     open_factory();
     write_keys();
     parcel_build(parcel);
@@ -273,7 +276,132 @@ static void packagers_are_known_by_name_and_key(void **state)
     assert_ok(trust("other"));
 }
 
+/* ---- a new key for the domain ---- */
+
+/* A station gets the keys of a revision. */
+static enum err give(uint32_t revision)
+{
+    static struct rsa_private *station;
+    struct factory_gateway_keys keys;
+    uint8_t gateway[FACTORY_KCV], cdld[FACTORY_KCV];
+    struct buf pem = {0}, cms = {0};
+    if (station == NULL)
+        assert_ok(rsa_private_generate(2048, &station, NULL));
+    assert_ok(rsa_public_to_pem(rsa_private_public(station), &pem));
+    assert_ok(factory_package_keys(factory, CONFIG, revision, &keys, NULL));
+    enum err err = factory_gateway_keys_give(factory, &site.call, &keys, CONFIG, buf_view(&pem),
+                                             &cms, gateway, cdld, NULL);
+    buf_done(&pem);
+    buf_done(&cms);
+    return err;
+}
+
+static uint32_t domain_id(void)
+{
+    uint32_t id = 0;
+    assert_int_equal(vault_domain_list(site.vault, FACTORY_DOMAIN_GROUP, &id, 1), 1);
+    return id;
+}
+
+static unsigned sealed_version(uint32_t revision)
+{
+    struct factory_gateway_keys keys;
+    assert_ok(factory_package_keys(factory, CONFIG, revision, &keys, NULL));
+    assert_memory_equal(keys.gateway.sealed.data + 1, keys.cdld.sealed.data + 1, 2);
+    return be16_load(keys.gateway.sealed.data + 1);
+}
+
+static void import_again(void)
+{
+    uint64_t import = 0, config = 0;
+    uint32_t replaces = 0, revision = 0;
+    assert_ok(stage(PASSPHRASE, &import, &replaces));
+    assert_ok(factory_stage_commit(factory, &site.call, import, &config, &revision, NULL));
+}
+
+static bool stop_at(void *ctx, uint64_t done)
+{
+    uint64_t *left = ctx;
+    (void)done;
+    return (*left)-- > 1;
+}
+
+/* As after SIGKILL: everything is opened anew, here without a factory at first. */
+static void restart(bool with_factory)
+{
+    factory_close(factory);
+    factory = NULL;
+    site_close(&site);
+    site_open(&site);
+    vault_add_source(site.vault, factory_reseal_source(site.store));
+    if (with_factory)
+        open_factory();
+}
+
+static void the_key_of_packages_is_rotated(void **state)
+{
+    (void)state;
+    uint64_t import = 0, config = 0;
+    uint32_t replaces = 0, revision = 0;
+    uint16_t version = 0;
+    assert_ok(trust("acme"));
+    import_again();
+    import_again();
+    assert_ok(stage(PASSPHRASE, &import, &replaces)); /* and one waits */
+    assert_ok(
+        vault_domain_rotate(site.vault, site.call.keeper, "uid:0", domain_id(), NULL, &version));
+    assert_int_equal(version, 2);
+    assert_ok(give(1));
+    import_again(); /* sealed under the new one */
+    assert_ok(
+        vault_domain_reseal(site.vault, site.call.keeper, "uid:0", domain_id(), NULL, NULL, NULL));
+    for (uint32_t i = 1; i <= 3; i++) {
+        assert_int_equal(sealed_version(i), 2);
+        assert_ok(give(i));
+    }
+    /* what waited was sealed anew where it waited */
+    assert_ok(factory_stage_commit(factory, &site.call, import, &config, &revision, NULL));
+    assert_int_equal(revision, 4);
+    assert_int_equal(sealed_version(4), 2);
+    assert_ok(give(4));
+    struct vault_domain domain;
+    assert_ok(vault_domain_get(site.vault, domain_id(), &domain));
+    assert_int_equal(domain.oldest, 2);
+}
+
+/* Cut off after any chunk, the packages stay readable, and it is finished later. */
+static void a_rotation_that_is_cut_off_goes_on(void **state)
+{
+    (void)state;
+    assert_ok(trust("acme"));
+    import_again();
+    import_again();
+    for (unsigned round = 1; round <= 3; round++) {
+        uint16_t version = 0;
+        uint64_t chunks = round;
+        assert_ok(vault_domain_rotate(site.vault, site.call.keeper, "uid:0", domain_id(), NULL,
+                                      &version));
+        enum err err = vault_domain_reseal(site.vault, site.call.keeper, "uid:0", domain_id(),
+                                           stop_at, &chunks, NULL);
+        if (round < 3)
+            assert_err(err, ERR_CANCELLED);
+        assert_ok(give(1));
+        assert_ok(give(2));
+        /* the next start finishes it, whether it serves a factory or not */
+        restart(round != 1);
+        assert_ok(vault_domain_reseal(site.vault, site.call.keeper, "daemon", domain_id(), NULL,
+                                      NULL, NULL));
+        if (round == 1)
+            open_factory();
+        assert_int_equal(sealed_version(1), version);
+        assert_int_equal(sealed_version(2), version);
+        assert_ok(give(1));
+        assert_ok(give(2));
+    }
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
 TEST_MAIN(CASE(a_package_becomes_a_revision), CASE(what_is_refused_leaves_nothing),
           CASE(an_alias_has_one_owner), CASE(an_alias_taken_meanwhile_stops_the_commit),
-          CASE(what_waits_is_bounded_and_ends), CASE(packagers_are_known_by_name_and_key))
+          CASE(what_waits_is_bounded_and_ends), CASE(packagers_are_known_by_name_and_key),
+          CASE(the_key_of_packages_is_rotated), CASE(a_rotation_that_is_cut_off_goes_on))
