@@ -4,9 +4,10 @@
 
 #include "fuzz/target.h"
 
-static enum err key_of(void *ctx, uint64_t node, uint8_t ret_key[JOIN_KEY])
+static enum err key_of(void *ctx, uint64_t node, bool again, uint8_t ret_key[JOIN_KEY])
 {
     (void)ctx;
+    (void)again;
     memset(ret_key, (int)(node & 0xff), JOIN_KEY);
     return node % 3 == 0 ? ERR_DENIED : node % 3 == 1 ? ERR_OK : ERR_BUSY;
 }

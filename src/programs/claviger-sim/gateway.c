@@ -36,12 +36,17 @@ struct visitor {
     struct join_gateway side;
 };
 
-static enum err key_of(void *ctx, uint64_t node, uint8_t ret_key[JOIN_KEY])
+static enum err key_of(void *ctx, uint64_t node, bool again, uint8_t ret_key[JOIN_KEY])
 {
     struct gateway *gateway = ctx;
     struct ckmc_error error = {0};
     struct ckmc_key *key = &gateway->last;
-    int status = ckmc_get(gateway->kmc, CKMC_NODE, node, CKMC_NEWEST, 0, key, &error);
+    /* What came from the server just now is the newest; what was cached may be older. */
+    if (again &&
+        (key->source != CKMC_FROM_CACHE || !node_statuses_may_ask(&gateway->statuses, node)))
+        return ERR_NOT_FOUND;
+    int status = ckmc_get(gateway->kmc, CKMC_NODE, node, CKMC_NEWEST, again ? CKMC_F_REFRESH : 0,
+                          key, &error);
     if (status == CKMC_OK && key->length == JOIN_KEY)
         memcpy(ret_key, key->key, JOIN_KEY);
     explicit_bzero(key->key, sizeof key->key);

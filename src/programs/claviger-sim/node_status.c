@@ -5,9 +5,11 @@
 #include "base/clock.h"
 
 #define NODES_MAX ((size_t)1000 * 1000)
+#define ASK_NS    UINT64_C(10000000000)
 
 struct node_status {
     uint64_t node, at_ns;
+    uint64_t asked_ns; /* the key server, for a newer key; 0: never */
     uint32_t joins;
     enum line_gateway_join join;
 };
@@ -68,6 +70,18 @@ void node_statuses_note(struct node_statuses *statuses, uint64_t node, bool join
     row->at_ns = clock_mono_ns();
 }
 
+bool node_statuses_may_ask(struct node_statuses *statuses, uint64_t node)
+{
+    uint64_t now = clock_mono_ns();
+    struct node_status *row = find(statuses, node);
+    if (row == NULL)
+        row = add(statuses, node);
+    if (row == NULL || (row->asked_ns != 0 && now - row->asked_ns < ASK_NS))
+        return false;
+    row->asked_ns = now;
+    return true;
+}
+
 enum err node_statuses_answer(struct node_statuses *statuses, struct bytes frame, struct writer *w)
 {
     struct gateway_message message;
@@ -76,7 +90,7 @@ enum err node_statuses_answer(struct node_statuses *statuses, struct bytes frame
         return ERR_SYNTAX;
     struct node_status *row = find(statuses, message.node);
     if (row != NULL && message.type == GATEWAY_CLEAR)
-        *row = (struct node_status){.node = message.node};
+        *row = (struct node_status){.node = message.node, .asked_ns = row->asked_ns};
     if (row != NULL && row->join != LINE_GATEWAY_UNKNOWN)
         message.status = (struct line_gateway_status){
             .join = row->join,

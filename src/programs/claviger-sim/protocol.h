@@ -32,8 +32,10 @@ MUST_CHECK enum err join_frame_len(const uint8_t *data, size_t have, size_t *ret
 MUST_CHECK enum err join_decode(struct bytes frame, struct join_message *ret_message);
 void join_encode(const struct join_message *message, struct writer *w);
 
-/* Gives a node's root key. ERR_DENIED: not known, or not any more; other errors: can't say now. */
-typedef enum err join_key_fn(void *ctx, uint64_t node, uint8_t ret_key[JOIN_KEY]);
+/* Gives a node's root key. ERR_DENIED: not known, or not any more; other errors: can't say now.
+ * `again`: the one that was given just now is not that of the proof; is there a newer one? Any
+ * error: no. */
+typedef enum err join_key_fn(void *ctx, uint64_t node, bool again, uint8_t ret_key[JOIN_KEY]);
 
 enum join_outcome {
     JOIN_GOES_ON,      /* send what was written, wait for the next frame */
@@ -55,7 +57,8 @@ struct join_gateway {
     uint8_t nonce[JOIN_NONCE];
 };
 /* ERR_CRYPTO and ERR_NO_MEMORY are the machine's. The key is asked for only when a proof came, and
- * an unknown node's proof is worked through all the same. */
+ * an unknown node's proof is worked through all the same. A proof that does not fit is looked at
+ * once more under a newer key, where there is one: the node may have been keyed anew. */
 MUST_CHECK enum err join_gateway_frame(struct join_gateway *side, struct bytes frame,
                                        join_key_fn *key_of, void *ctx, struct writer *w,
                                        enum join_outcome *ret_outcome);

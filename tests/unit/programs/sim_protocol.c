@@ -12,11 +12,16 @@ static const uint8_t key_good[JOIN_KEY] = {1, 2, 3};
 static const uint8_t key_other[JOIN_KEY] = {1, 2, 4};
 static enum err key_err;
 static unsigned key_asked;
+static const uint8_t *key_newer; /* what there is when asked again */
 
-static enum err key_of(void *ctx, uint64_t node, uint8_t ret_key[JOIN_KEY])
+static enum err key_of(void *ctx, uint64_t node, bool again, uint8_t ret_key[JOIN_KEY])
 {
     (void)ctx;
     key_asked++;
+    if (again && key_newer != NULL)
+        memcpy(ret_key, key_newer, JOIN_KEY);
+    if (again)
+        return key_newer != NULL ? ERR_OK : ERR_NOT_FOUND;
     if (key_err != ERR_OK)
         return key_err;
     if (node != NODE)
@@ -105,6 +110,32 @@ static void the_proof_is_what_the_document_says(void **state)
     assert_int_equal(sent(&up).len, 20);
     assert_memory_equal(up.data, "\x00\x12\x01\x03", 4);
     assert_memory_equal(up.data + 4, mac, sizeof mac);
+}
+
+static void a_node_that_was_keyed_anew_joins(void **state)
+{
+    (void)state;
+    struct join_gateway gateway = {0};
+    struct join_node node;
+    struct wire up, down;
+    key_err = ERR_OK;
+    key_newer = key_other;
+    key_asked = 0;
+    until_proof(&gateway, &node, NODE, key_other, &up);
+    assert_int_equal(to_gateway(&gateway, sent(&up), &down), JOIN_JOINED);
+    assert_int_equal(key_asked, 2);
+    assert_int_equal(to_node(&node, key_other, sent(&down), &up), JOIN_JOINED);
+    /* asked once, and an unknown node not at all */
+    static const uint8_t key_third[JOIN_KEY] = {7};
+    key_asked = 0;
+    until_proof(&gateway, &node, NODE, key_third, &up);
+    assert_int_equal(to_gateway(&gateway, sent(&up), &down), JOIN_WRONG_PROOF);
+    assert_int_equal(key_asked, 2);
+    key_asked = 0;
+    until_proof(&gateway, &node, NODE + 1, key_other, &up);
+    assert_int_equal(to_gateway(&gateway, sent(&up), &down), JOIN_UNKNOWN_NODE);
+    assert_int_equal(key_asked, 1);
+    key_newer = NULL;
 }
 
 static void wrong_key_and_unknown_node_look_the_same(void **state)
@@ -233,6 +264,7 @@ static void lengths_are_limited(void **state)
 }
 
 TEST_MAIN(cmocka_unit_test(a_node_with_its_key_joins),
+          cmocka_unit_test(a_node_that_was_keyed_anew_joins),
           cmocka_unit_test(the_proof_is_what_the_document_says),
           cmocka_unit_test(wrong_key_and_unknown_node_look_the_same),
           cmocka_unit_test(a_proof_serves_once), cmocka_unit_test(the_gateway_proves_itself_too),
