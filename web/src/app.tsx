@@ -192,6 +192,7 @@ const App = component(() => {
 
 applyTheme();
 export function start(root: HTMLElement): void {
+    root.textContent = ""; // what index.html shows until here: the same as the frame does while it asks who is logged in
     render(
         <div>
             <div id="announcer" class="hidden" aria-live="polite" />
