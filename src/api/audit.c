@@ -8,6 +8,7 @@
 
 #include "api/audit_json.h"
 #include "api/call.h"
+#include "api/file_answer.h"
 #include "api/json.h"
 #include "api/resources.h"
 #include "base/buf.h"
@@ -114,26 +115,6 @@ static enum err list_segments(struct api_call *call, json_t **ret_answer, struct
 }
 API_HANDLER(list_segments)
 
-static enum err read_segment_bytes(void *ctx, uint8_t *to, size_t cap, size_t *ret_len)
-{
-    const int *fd = ctx;
-    ssize_t got;
-    do {
-        got = read(*fd, to, cap);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0)
-        return ERR_IO;
-    *ret_len = (size_t)got;
-    return ERR_OK;
-}
-
-static void close_segment(void *ctx)
-{
-    int *fd = ctx;
-    (void)close(*fd);
-    free(fd);
-}
-
 static enum err read_segment(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
 {
     (void)ret_answer;
@@ -148,16 +129,9 @@ static enum err read_segment(struct api_call *call, json_t **ret_answer, struct 
     if (snprintf(path, sizeof path, "%s/%s", api_daemon(call->api)->audit_dir, name) >=
         (int)sizeof path)
         return ERR_LIMIT;
-    int *fd = malloc(sizeof *fd);
-    if (fd == NULL)
-        return ERR_NO_MEMORY;
-    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (*fd < 0) {
-        free(fd);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
         return err_errno(detail, "segment %llu", number);
-    }
-    const struct net_http_source source = {read_segment_bytes, close_segment, fd};
-    net_http_stream(call->http, 200, "application/octet-stream", &source);
-    return ERR_STREAMED;
+    return api_answer_file(call->http, fd);
 }
 API_HANDLER(read_segment)

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "api/file_answer.h"
 #include "api/factory_files.h"
 #include "api/factory_json.h"
 #include "api/json.h"
@@ -78,30 +79,6 @@ API_HANDLER(show_package)
 
 /* ---- files ---- */
 
-struct download {
-    int fd;
-};
-
-static enum err read_bytes(void *ctx, uint8_t *to, size_t cap, size_t *ret_len)
-{
-    const struct download *download = ctx;
-    ssize_t got;
-    do {
-        got = read(download->fd, to, cap);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0)
-        return ERR_IO;
-    *ret_len = (size_t)got;
-    return ERR_OK;
-}
-
-static void close_download(void *ctx)
-{
-    struct download *download = ctx;
-    (void)close(download->fd);
-    free(download);
-}
-
 enum err factory_stream_file(struct net_http_request *request, struct factory *factory,
                              uint64_t config, uint32_t revision, const char *name,
                              struct err_detail *detail)
@@ -114,13 +91,7 @@ enum err factory_stream_file(struct net_http_request *request, struct factory *f
         return err_set(detail, ERR_NOT_FOUND,
                        "configuration 0x%016" PRIx64 " revision %" PRIu32 " has no file '%s'",
                        config, revision, name);
-    struct download *download = malloc(sizeof *download);
-    if (download == NULL)
-        return ERR_NO_MEMORY;
-    download->fd = file_take(&fd);
-    const struct net_http_source source = {read_bytes, close_download, download};
-    net_http_stream(request, 200, "application/octet-stream", &source);
-    return ERR_STREAMED;
+    return api_answer_file(request, file_take(&fd));
 }
 
 static enum err read_package_file(struct api_call *call, json_t **ret_answer,

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "api/call.h"
+#include "api/file_answer.h"
 #include "api/json.h"
 #include "api/resources.h"
 #include "base/file.h"
@@ -40,30 +41,6 @@ static enum err write_upload(struct api_call *call, json_t **ret_answer, struct 
 }
 API_HANDLER(write_upload)
 
-struct download {
-    int fd;
-};
-
-static enum err read_bytes(void *ctx, uint8_t *to, size_t cap, size_t *ret_len)
-{
-    const struct download *download = ctx;
-    ssize_t got;
-    do {
-        got = read(download->fd, to, cap);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0)
-        return ERR_IO;
-    *ret_len = (size_t)got;
-    return ERR_OK;
-}
-
-static void close_download(void *ctx)
-{
-    struct download *download = ctx;
-    (void)close(download->fd);
-    free(download);
-}
-
 static enum err read_download(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
 {
     (void)ret_answer;
@@ -72,14 +49,7 @@ static enum err read_download(struct api_call *call, json_t **ret_answer, struct
     TRY(number_param(call, &id, detail));
     AUTO(file_closep) int fd = -1;
     TRY(spool_open(api_spool(call->api), id, part != NULL ? part : "", &fd, detail));
-    struct download *download = malloc(sizeof *download);
-    if (download == NULL)
-        return ERR_NO_MEMORY;
-    download->fd = file_take(&fd);
-    const struct net_http_source source = {
-        .read = read_bytes, .done = close_download, .ctx = download};
-    net_http_stream(call->http, 200, "application/octet-stream", &source);
-    return ERR_STREAMED;
+    return api_answer_file(call->http, file_take(&fd));
 }
 API_HANDLER(read_download)
 

@@ -99,3 +99,12 @@ char *arena_strndup(struct arena *arena, const void *text, size_t len)
         memcpy(copy, text, len);
     return copy;
 }
+
+enum err arena_copy(struct arena *arena, struct bytes value, struct bytes *ret_copy)
+{
+    const char *copy = arena_strndup(arena, value.data, value.len);
+    if (copy == NULL)
+        return ERR_NO_MEMORY;
+    *ret_copy = bytes_of(copy, value.len);
+    return ERR_OK;
+}

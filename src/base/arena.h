@@ -16,3 +16,6 @@ void arena_reset(struct arena *arena);
 void *arena_take(struct arena *arena, size_t len);
 /* A copy with a NUL behind it; NULL as above. */
 char *arena_strndup(struct arena *arena, const void *text, size_t len);
+/* A copy of bytes, with a NUL behind it too; ERR_NO_MEMORY as above. `ret_copy` may be `value`'s
+ * place. */
+MUST_CHECK enum err arena_copy(struct arena *arena, struct bytes value, struct bytes *ret_copy);

@@ -27,17 +27,6 @@ static enum err read_texts(struct store_stmt *stmt, struct arena *arena,
     return column_dup(stmt, 15, arena, &package->kms_file);
 }
 
-static enum err read_description(struct store_stmt *stmt, struct arena *arena,
-                                 struct factory_package *package)
-{
-    struct bytes xml = store_column_bytes(stmt, DESCRIPTION);
-    const char *copy = arena_strndup(arena, xml.data, xml.len);
-    if (copy == NULL)
-        return ERR_NO_MEMORY;
-    package->description = bytes_of(copy, xml.len);
-    return ERR_OK;
-}
-
 static enum err read_package(struct store_stmt *stmt, struct arena *arena,
                              struct factory_package *package)
 {
@@ -124,7 +113,7 @@ static enum err find(struct store_conn *conn, uint64_t config_id, uint32_t revis
         store_bind_i64(stmt, 2, revision);
     TRY(store_get_row(stmt, detail));
     TRY(read_package(stmt, arena, package));
-    return read_description(stmt, arena, package);
+    return arena_copy(arena, store_column_bytes(stmt, DESCRIPTION), &package->description);
 }
 
 static enum err unknown(uint64_t config_id, uint32_t revision, struct err_detail *detail)

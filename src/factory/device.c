@@ -398,12 +398,8 @@ static enum err record_hosts(struct store_conn *conn, struct key *key, const str
         return err_set(detail, ERR_MISMATCH, "the device was keyed with another configuration");
     /* the revision says whom the key is encrypted to */
     keying.revision = (uint32_t)store_column_i64(stmt, 4);
-    struct bytes key_before = store_column_bytes(stmt, 1);
-    const char *copy = arena_strndup(arena, key_before.data, key_before.len);
-    if (copy == NULL)
-        return ERR_NO_MEMORY;
+    TRY(arena_copy(arena, store_column_bytes(stmt, 1), &keying.encrypted));
     column_copy(stmt, 0, keying.kcv, sizeof keying.kcv);
-    keying.encrypted = bytes_of(copy, key_before.len);
     TRY(applications_read(store_column_bytes(stmt, 2), arena, &before));
     TRY(applications_merge(&before, arena, &keying, detail));
     TRY(applications_encode(&keying, &applications, detail));

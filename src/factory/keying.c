@@ -65,15 +65,6 @@ enum err applications_decode(struct bytes blob, struct application_view *ret_vie
 
 /* ---- all keyings of a device ---- */
 
-static enum err dup_bytes(struct bytes from, struct arena *arena, struct bytes *ret)
-{
-    const char *copy = arena_strndup(arena, from.data, from.len);
-    if (copy == NULL)
-        return ERR_NO_MEMORY;
-    *ret = bytes_of(copy, from.len);
-    return ERR_OK;
-}
-
 static enum err dup_text(struct bytes from, struct arena *arena, const char **ret)
 {
     *ret = arena_strndup(arena, from.data, from.len);
@@ -91,8 +82,8 @@ enum err applications_read(struct bytes blob, struct arena *arena, struct factor
     for (size_t i = 0; i < len; i++) {
         TRY(dup_text(views[i].name, arena, &list[i].name));
         TRY(dup_text(views[i].id, arena, &list[i].id));
-        TRY(dup_bytes(views[i].key, arena, &list[i].key));
-        TRY(dup_bytes(views[i].extra, arena, &list[i].extra));
+        TRY(arena_copy(arena, views[i].key, &list[i].key));
+        TRY(arena_copy(arena, views[i].extra, &list[i].extra));
     }
     keying->applications = list;
     keying->applications_len = len;

@@ -3,32 +3,20 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "crypto/algorithm.h"
-#include "crypto/curve.h"
 #include "crypto/hash.h"
-#include "crypto/keyform.h"
-#include "crypto/pem.h"
 #include "factory/internal.h"
-
-#define RSA_BITS_MIN 2048
-#define RSA_BITS_MAX 4096
+#include "factory/package_sign.h"
 
 static enum err read_key(struct bytes pem, struct buf *spki, struct err_detail *detail)
 {
-    AUTO(buf_done) struct buf der = {0};
-    struct keyform_info info = {0};
     struct err_detail why = {0};
-    enum err err = pem_decode("PUBLIC KEY", &pem, &der, &why);
-    if (err == ERR_OK)
-        err = keyform_public_in(FORMAT_X_509, 0, 0, buf_view(&der), spki, &info, &why);
-    if (err != ERR_OK)
-        return err_set(detail, ERR_ARGUMENT, "public_key: a PEM with PUBLIC KEY is wanted");
-    bool good = spki->len <= FACTORY_PACKAGER_KEY_MAX &&
-                ((info.alg == ALG_RSA && info.bits >= RSA_BITS_MIN && info.bits <= RSA_BITS_MAX) ||
-                 (info.alg == ALG_EC && info.curve == CURVE_P_256));
-    return good ? ERR_OK
-                : err_set(detail, ERR_ARGUMENT,
-                          "public_key: ECDSA P-256, or RSA of 2048 to 4096 bits, is wanted");
+    enum err err = package_public_key(pem, spki, &why);
+    if (err == ERR_OK && spki->len > FACTORY_PACKAGER_KEY_MAX)
+        err = ERR_LIMIT;
+    if (err == ERR_OK || err == ERR_NO_MEMORY)
+        return err;
+    return err_set(detail, ERR_ARGUMENT, "public_key: %.200s",
+                   why.text[0] != 0 ? why.text : err_text(err));
 }
 
 struct add {

@@ -68,15 +68,6 @@ enum err vault_defaults_replace(struct vault_objects *objects, uint32_t group,
     return store_run(objects->store, replace_fn, &replace, detail);
 }
 
-static enum err take(struct arena *arena, struct bytes from, struct bytes *ret_copy)
-{
-    char *copy = arena_strndup(arena, from.len > 0 ? (const void *)from.data : "", from.len);
-    if (copy == NULL)
-        return ERR_NO_MEMORY;
-    *ret_copy = bytes_of(copy, from.len);
-    return ERR_OK;
-}
-
 enum err vault_defaults_get(struct store_conn *conn, uint32_t group, enum vault_defaults_kind kind,
                             uint32_t type, struct arena *arena, struct bytes *ret_content,
                             struct err_detail *detail)
@@ -89,7 +80,7 @@ enum err vault_defaults_get(struct store_conn *conn, uint32_t group, enum vault_
     store_bind_i64(stmt, 2, kind);
     store_bind_i64(stmt, 3, type);
     TRY(store_get_row(stmt, detail));
-    return take(arena, store_column_bytes(stmt, 0), ret_content);
+    return arena_copy(arena, store_column_bytes(stmt, 0), ret_content);
 }
 
 enum err vault_defaults_list(struct store_conn *conn, uint32_t group, enum vault_defaults_kind kind,
@@ -121,7 +112,7 @@ enum err vault_defaults_list(struct store_conn *conn, uint32_t group, enum vault
         }
         rows[count] = (struct vault_defaults){
             .group = group, .type = (uint32_t)store_column_i64(stmt, 0), .kind = kind};
-        TRY(take(arena, store_column_bytes(stmt, 1), &rows[count].content));
+        TRY(arena_copy(arena, store_column_bytes(stmt, 1), &rows[count].content));
         count++;
     }
     *ret_rows = rows;

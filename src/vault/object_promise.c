@@ -3,10 +3,10 @@
 #include "vault/object_row.h"
 #include "vault/object_tx.h"
 #include "vault/serial.h"
+#include "vault/token_left.h"
 
 /* Keys in the token that no object has yet, or has any more. */
 
-#define ROWS         32
 #define SWEEP_MEMORY ((size_t)256 * 1024)
 
 static enum err insert(struct store_conn *conn, const struct keeper_object *key, bool doomed,
@@ -91,23 +91,7 @@ enum err object_promises_begin(struct vault_objects *objects, struct err_detail 
     return serial_take(objects->store, "promise", 1, &objects->promises, detail);
 }
 
-struct left {
-    struct arena *arena;
-    uint64_t before, ids[ROWS];
-    struct keeper_object keys[ROWS];
-    size_t count;
-};
-
-static enum err copy(struct arena *arena, struct bytes value, struct bytes *ret_copy)
-{
-    const char *to = arena_strndup(arena, value.data, value.len);
-    if (to == NULL)
-        return ERR_NO_MEMORY;
-    *ret_copy = bytes_of(to, value.len);
-    return ERR_OK;
-}
-
-static enum err read_left(struct store_conn *conn, uint64_t after, struct left *left,
+static enum err read_left(struct store_conn *conn, uint64_t after, struct token_left *left,
                           struct err_detail *detail)
 {
     AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
@@ -117,33 +101,8 @@ static enum err read_left(struct store_conn *conn, uint64_t after, struct left *
                       &stmt, detail));
     store_bind_u64(stmt, 1, after);
     store_bind_u64(stmt, 2, left->before);
-    store_bind_i64(stmt, 3, ROWS);
-    for (left->count = 0; left->count < ROWS; left->count++) {
-        bool row;
-        TRY(store_step(stmt, &row, detail));
-        if (!row)
-            break;
-        struct keeper_object *key = &left->keys[left->count];
-        left->ids[left->count] = store_column_u64(stmt, 0);
-        key->row = (struct keeper_row){.domain = (uint32_t)store_column_i64(stmt, 2),
-                                       .table = KEEPER_OBJECT,
-                                       .row = store_column_u64(stmt, 1),
-                                       .epoch = (uint32_t)store_column_i64(stmt, 3)};
-        TRY(copy(left->arena, store_column_bytes(stmt, 4), &key->name));
-        TRY(copy(left->arena, store_column_bytes(stmt, 5), &key->sealed));
-    }
-    return ERR_OK;
-}
-
-static enum err look(struct vault_objects *objects, uint64_t after, struct left *left,
-                     struct err_detail *detail)
-{
-    AUTO(store_reader_closep) struct store_reader *reader = NULL;
-    TRY(store_reader_open(objects->store, STORE_READER_SCAN, &reader, detail));
-    TRY(store_reader_begin(reader, detail));
-    enum err err = read_left(store_reader_conn(reader), after, left, detail);
-    store_reader_end(reader);
-    return err;
+    store_bind_i64(stmt, 3, TOKEN_LEFT_ROWS);
+    return token_left_rows(stmt, left, detail);
 }
 
 enum err vault_token_promises_sweep(struct vault_objects *objects, struct keeper_client *keeper,
@@ -151,19 +110,18 @@ enum err vault_token_promises_sweep(struct vault_objects *objects, struct keeper
 {
     AUTO(arena_freep) struct arena *arena = NULL;
     TRY(arena_new(SWEEP_MEMORY, &arena));
-    struct left left = {.arena = arena, .before = objects->promises};
+    struct token_left left = {.arena = arena, .before = objects->promises};
     uint64_t after = 0;
     size_t gone = 0;
     do {
-        arena_reset(arena);
-        TRY(look(objects, after, &left, detail));
+        TRY(token_left_look(objects, read_left, after, &left, detail));
         for (size_t i = 0; i < left.count; i++) {
             TRY(keeper_object_destroy(keeper, actor, &left.keys[i], detail));
             TRY(vault_token_promise_end(objects, left.ids[i], detail));
             after = left.ids[i];
             gone++;
         }
-    } while (left.count == ROWS);
+    } while (left.count == TOKEN_LEFT_ROWS);
     *ret_count = gone;
     return ERR_OK;
 }

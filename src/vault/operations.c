@@ -115,15 +115,6 @@ static struct vault_operation read_row(struct store_stmt *stmt)
         .result = store_column_bytes(stmt, 8)};
 }
 
-static enum err copy(struct arena *arena, struct bytes *bytes)
-{
-    char *to = arena_strndup(arena, bytes->len > 0 ? (const void *)bytes->data : "", bytes->len);
-    if (to == NULL)
-        return ERR_NO_MEMORY;
-    *bytes = bytes_of(to, bytes->len);
-    return ERR_OK;
-}
-
 enum err vault_operation_get(struct store_conn *conn, uint64_t client, struct bytes correlation,
                              struct arena *arena, struct vault_operation *ret_operation,
                              struct err_detail *detail)
@@ -136,9 +127,9 @@ enum err vault_operation_get(struct store_conn *conn, uint64_t client, struct by
     struct vault_operation operation = read_row(stmt);
     if (operation.client != client)
         return ERR_NOT_FOUND;
-    TRY(copy(arena, &operation.correlation));
-    TRY(copy(arena, &operation.request));
-    TRY(copy(arena, &operation.result));
+    TRY(arena_copy(arena, operation.correlation, &operation.correlation));
+    TRY(arena_copy(arena, operation.request, &operation.request));
+    TRY(arena_copy(arena, operation.result, &operation.result));
     *ret_operation = operation;
     return ERR_OK;
 }

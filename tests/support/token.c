@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -173,4 +174,20 @@ void test_token_down(struct test_token *token)
     test_tempdir_remove(token->dir);
     free(token->init_args);
     *token = (struct test_token){0};
+}
+
+const char *test_token_begin(int argc, char **argv, struct test_token *ret_token)
+{
+    if (argc < 2) {
+        (void)fprintf(stderr, "usage: %s softhsm|nss|opencryptoki [CASE]\n", argv[0]);
+        exit(2);
+    }
+    const char *reason = NULL;
+    if (!test_token_up(argv[1], ret_token, &reason)) {
+        (void)printf("skipped: %s\n", reason);
+        exit(77);
+    }
+    if (argc > 2)
+        cmocka_set_test_filter(argv[2]);
+    return argv[1];
 }

@@ -28,5 +28,26 @@ static void reset_wipes_what_was_taken(void **state)
     assert_ptr_equal(arena_take(arena, 16), secret);
 }
 
+static void bytes_are_copied(void **state)
+{
+    (void)state;
+    AUTO(arena_freep) struct arena *arena = NULL;
+    assert_ok(arena_new(4096, &arena));
+    struct bytes value = bytes_of("a\0b", 3), copy = {0};
+    assert_ok(arena_copy(arena, value, &copy));
+    assert_ptr_not_equal(copy.data, value.data);
+    assert_true(bytes_equal(copy, value));
+    assert_int_equal(copy.data[3], 0);
+    assert_ok(arena_copy(arena, copy, &copy));
+    assert_true(bytes_equal(copy, value));
+    struct bytes none = {0};
+    assert_ok(arena_copy(arena, none, &none));
+    assert_int_equal(none.len, 0);
+    assert_non_null(none.data);
+    static const uint8_t big[4096];
+    assert_err(arena_copy(arena, BYTES(big), &copy), ERR_NO_MEMORY);
+    assert_true(bytes_equal(copy, value));
+}
+
 TEST_MAIN(cmocka_unit_test(memory_is_zeroed_and_bounded),
-          cmocka_unit_test(reset_wipes_what_was_taken))
+          cmocka_unit_test(reset_wipes_what_was_taken), cmocka_unit_test(bytes_are_copied))

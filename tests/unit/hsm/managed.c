@@ -367,18 +367,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_stored_private_key_signs_and_comes_out),
         cmocka_unit_test(what_the_token_cannot_do_is_said),
     };
-    if (argc < 2) {
-        (void)fprintf(stderr, "usage: managed softhsm|nss|opencryptoki [CASE]\n");
-        return 2;
-    }
-    const char *reason = NULL;
-    token_name = argv[1];
-    if (!test_token_up(token_name, &token, &reason)) {
-        (void)printf("skipped: %s\n", reason);
-        return 77;
-    }
-    if (argc > 2)
-        cmocka_set_test_filter(argv[2]);
+    token_name = test_token_begin(argc, argv, &token);
     int failed = cmocka_run_group_tests(tests, setup, teardown);
     test_token_down(&token);
     hsm_leave(failed == 0 ? 0 : 1);

@@ -468,18 +468,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(keys_and_blobs_outlive_the_process),
         cmocka_unit_test(a_wrong_pin_is_refused),
     };
-    if (argc < 2) {
-        (void)fprintf(stderr, "usage: token softhsm|nss|opencryptoki [CASE]\n");
-        return 2;
-    }
-    const char *reason = NULL;
-    token_name = argv[1];
-    if (!test_token_up(token_name, &token, &reason)) {
-        (void)printf("skipped: %s\n", reason);
-        return 77;
-    }
-    if (argc > 2)
-        cmocka_set_test_filter(argv[2]);
+    token_name = test_token_begin(argc, argv, &token);
     int failed = cmocka_run_group_tests(tests, setup, teardown);
     test_token_down(&token);
     if (__lsan_do_leak_check != NULL)
