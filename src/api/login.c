@@ -109,12 +109,12 @@ bool logins_may_note(struct logins *logins, unsigned *ret_passed_over)
     return may;
 }
 
-json_t *api_session_json(const struct session *session)
+json_t *api_session_json(struct api *api, const struct session *session)
 {
-    return json_pack("{s:s s:s s:s s:b s:o}", "user", session->name, "role",
+    return json_pack("{s:s s:s s:s s:b s:o s:b}", "user", session->name, "role",
                      vault_role_name(session->role), "csrf", session->csrf, "must_change",
-                     session->must_change, "expires",
-                     json_of_time(clock_now_s() + session->left_s));
+                     session->must_change, "expires", json_of_time(clock_now_s() + session->left_s),
+                     "factory", api_factory_state(api) != NULL);
 }
 
 enum err logins_check(struct logins *logins, struct store *store, const char *name,
@@ -295,7 +295,7 @@ static void conclude(void *arg, struct keeper_client *keeper)
         refuse(attempt, err);
         return;
     }
-    api_answer(attempt->request, api_session_json(&session));
+    api_answer(attempt->request, api_session_json(attempt->api, &session));
     explicit_bzero(&session, sizeof session);
     attempt_free(attempt);
 }

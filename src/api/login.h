@@ -22,8 +22,8 @@ int64_t logins_now(void);
 /* The handler; its context is the api. Loop's thread. */
 void api_login(struct net_http_request *request, void *api);
 
-/* {"user","role","csrf","must_change","expires"} */
-json_t *api_session_json(const struct session *session);
+/* {"user","role","csrf","must_change","expires","factory"} */
+json_t *api_session_json(struct api *api, const struct session *session);
 /* Whether a password is the person's: slow. ERR_RATE while one has to wait, ERR_UNAUTHENTICATED. */
 MUST_CHECK enum err logins_check(struct logins *logins, struct store *store, const char *name,
                                  struct bytes password, const char *source, bool device,

@@ -16,9 +16,10 @@ static enum err get_session(struct api_call *call, json_t **ret_answer, struct e
     (void)detail;
     const struct vault_actor *actor = &call->fleet.actor;
     if (call->session->number != 0)
-        return api_give(api_session_json(call->session), ret_answer);
-    return api_give(json_pack("{s:s s:s s:n s:b s:n}", "user", actor->name, "role",
-                              vault_role_name(actor->role), "csrf", "must_change", 0, "expires"),
+        return api_give(api_session_json(call->api, call->session), ret_answer);
+    return api_give(json_pack("{s:s s:s s:n s:b s:n s:b}", "user", actor->name, "role",
+                              vault_role_name(actor->role), "csrf", "must_change", 0, "expires",
+                              "factory", api_factory_state(call->api) != NULL),
                     ret_answer);
 }
 API_HANDLER(get_session)
@@ -93,7 +94,7 @@ static enum err set_password(struct api_call *call, json_t **ret_answer, struct 
     api_events_sweep(call->api);
     TRY(note(call, AUDIT_USER_CHANGED, "password", detail));
     session.must_change = false;
-    return api_give(api_session_json(&session), ret_answer);
+    return api_give(api_session_json(call->api, &session), ret_answer);
 }
 API_HANDLER(set_password)
 

@@ -315,6 +315,13 @@ def test_import_a_package(site, page, package):
     to(page, "Overview")
     page.says(CONFIG)
 
+    to(page, "Import")
+    send_package(page, package / "provPackage.tar.gz", PASSPHRASE, "")
+    page.says("as revision 1")
+    page.says("the very same package")
+    page.click("Cancel")
+    page.named("Send and verify")
+
 
 def test_line_live(site, page, package):
     to(page, "Line")

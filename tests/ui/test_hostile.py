@@ -126,3 +126,12 @@ def test_what_is_switched_off(page, monkeypatch):
     page.says("[factory] enabled is no")
     assert not page.js("return !!document.querySelector('[role=alert]')"), "nothing is wrong"
     page.messages()
+
+
+def test_a_daemon_without_factory_offers_none(page, factory):
+    for session in factory.sessions.values():
+        session["factory"] = False
+    page.driver.refresh()
+    page.until(lambda: "Networks" in page.find("nav.nav").text and "Export" not in page.find("nav.nav").text, "what there is")
+    page.driver.get(f"{page.base}/#/")
+    page.heading("Networks")

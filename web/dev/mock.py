@@ -559,7 +559,7 @@ class Handler(BaseHTTPRequestHandler):
             raise Refusal(401, "LOGIN", "name or password is wrong", "", "after some tries a name is locked for a while")
         token = uuid.uuid4().hex
         self.api.f.sessions[token] = {"user": user["name"], "role": user["role"], "csrf": uuid.uuid4().hex, "must_change": user["must_change"],
-                                      "expires": when(-3600 * 8)}
+                                      "expires": when(-3600 * 8), "factory": True}
         self.send(200, "application/json", json.dumps(self.api.f.sessions[token]).encode(),
                   [("Set-Cookie", f"claviger-mock={token}; Path=/; HttpOnly; SameSite=Strict")])
 

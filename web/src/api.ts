@@ -12,6 +12,7 @@ export interface Session {
     csrf: string;
     must_change: boolean;
     expires: string;
+    factory?: boolean; // this daemon serves one
     may?: string[];
 }
 

@@ -65,11 +65,14 @@ const groups: [string, Entry[]][] = [
 const entries = groups.flatMap(([, list]) => list);
 const allowed = (session: Session, entry: Entry): boolean => !entry.needs || may(session, entry.needs);
 
+// What is not part of this daemon is not offered; its address still says so.
+const offered = (session: Session, entry: Entry): boolean => allowed(session, entry) && (session.factory !== false || !entry.needs?.startsWith("FACTORY"));
+
 function Nav({ session, at }: { session: Session; at: string }): VNode {
     return (
         <nav class="nav" aria-label="Pages">
             {groups.map(([title, list]) => {
-                const mine = list.filter((entry) => allowed(session, entry));
+                const mine = list.filter((entry) => offered(session, entry));
                 return mine.length === 0 ? null : (
                     <div key={title}>
                         <h2>{title}</h2>
@@ -90,7 +93,7 @@ function Nav({ session, at }: { session: Session; at: string }): VNode {
 const Frame = component<{ session: Session; onLeave: () => void; onPassword: () => void }>(({ session, onLeave, onPassword }) => {
     const place = usePlace();
     const [open, setOpen] = useState(false);
-    const first = entries.find((entry) => allowed(session, entry))!;
+    const first = entries.find((entry) => offered(session, entry))!;
     const name = place.path[0] ?? first.name;
     const entry = entries.find((e) => e.name === name);
     const id = place.path[1];

@@ -1,12 +1,12 @@
 import { h } from "preact";
 import { PageProps } from "../app";
-import { Job, path, post, remove, run, upload } from "../api";
+import { get, Job, path, post, remove, run, upload } from "../api";
 import { PackageDetails } from "../factory";
 import { size } from "../format";
 import { component, useEffect, useRef, useState } from "../hooks";
 import { go, href } from "../router";
 import { may } from "../session";
-import { announce, ErrorBox, Field, Form, Page, Part, Progress, TextField, useWork } from "../ui/kit";
+import { announce, ErrorBox, Field, Form, Page, Part, Progress, TextField, Time, useWork } from "../ui/kit";
 import { PackageApplications, PackageFacts } from "../ui/package-facts";
 import { Packagers } from "./packagers";
 
@@ -34,6 +34,7 @@ export const Import = component<PageProps>(({ session }) => {
     const [sent, setSent] = useState<number | null>(null);
     const [job, setJob] = useState<Job<Staged> | null>(null);
     const [staged, setStaged] = useState<Staged | null>(null);
+    const [counts, setCounts] = useState<PackageDetails | null>(null); // what the staged one would replace
     const stop = useRef<AbortController | null>(null);
     const left = useRef<string | null>(null); // staged and not decided upon
     const working = useRef<number | null>(null); // the job that verifies
@@ -65,6 +66,7 @@ export const Import = component<PageProps>(({ session }) => {
             }, stop.now.signal);
             working.now = null;
             left.now = String(result.import);
+            setCounts(result.replaces ? await get<PackageDetails>(path`/v1/factory/packages/${result.package.config_id}`) : null);
             setStaged(result);
             announce("the package is good: look at what is inside, then import it or cancel");
         } finally {
@@ -94,6 +96,8 @@ export const Import = component<PageProps>(({ session }) => {
             {staged ? (
                 <div class="stack">
                     {staged.replaces ? <p class="note warn">Configuration <code>{staged.package.config_id}</code> is there already, as revision {staged.replaces}. Importing makes a new revision, which counts from then on; the older ones stay readable.</p> : null}
+                    {counts && counts.sha256 === staged.package.sha256 ? <p class="note warn">It is the very same package.</p>
+                        : counts && staged.package.created < counts.created ? <p class="note warn">Look twice: it was made before the one that counts now, of <Time value={counts.created} />.</p> : null}
                     <Part title="What is inside" note={comment}><PackageFacts of={staged.package} /></Part>
                     <Part title="Node and applications"><PackageApplications of={staged.package} file={(name) => name ?? "–"} /></Part>
                     <ErrorBox error={error} />
