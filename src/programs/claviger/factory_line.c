@@ -177,8 +177,9 @@ enum err command_factory_export(struct cli *cli)
     if (cli_option(cli, "count") == NULL) {
         enum err err = fetch(cli, spec, "/v1/factory/exports");
         if (err == ERR_NOT_FOUND && cli_option(cli, "only-new") != NULL)
-            cli_hint(cli, "--only-new leaves out what was exported before: claviger factory exports "
-                          "lists when, --repeat N writes one again");
+            cli_hint(cli,
+                     "--only-new leaves out what was exported before: claviger factory exports "
+                     "lists when, --repeat N writes one again");
         return err;
     }
     AUTO(json_freep) json_t *result = NULL;
@@ -261,18 +262,22 @@ static void print_batches(const struct cli *cli, const json_t *line)
 
 static void print_codes(const struct cli *cli, const json_t *line)
 {
-    static const char *const titles[] = {"code", "runs", "meaning", "what helps"};
+    static const char *const titles[] = {"code", "runs", "meaning"};
     struct table *table = table_new(titles, ARRAY_LEN(titles));
     size_t i;
     const json_t *row;
     json_array_foreach(json_object_get(line, "codes"), i, row)
     {
-        const char *cells[] = {cli_grouped(cli_int(row, "code")),
-                               cli_grouped(cli_int(row, "count")), cli_text(row, "text"),
-                               cli_text(row, "action")};
+        const char *cells[] = {plain_number(row, "code"), cli_grouped(cli_int(row, "count")),
+                               cli_text(row, "text")};
         table_row(table, cells);
     }
     cli_table(cli, table);
+    json_array_foreach(json_object_get(line, "codes"), i, row)
+    {
+        if (*cli_text(row, "action") != '\0')
+            cli_say(cli, "\n%s: %s\n", plain_number(row, "code"), cli_text(row, "action"));
+    }
 }
 
 static void print_line(const struct cli *cli, const json_t *line, uint64_t minutes)

@@ -55,6 +55,9 @@ static enum err transport(struct cli *cli, enum err err)
 {
     if (err == ERR_IO || err == ERR_CLOSED || err == ERR_NOT_FOUND || err == ERR_DENIED)
         cli->detail.code = err = ERR_UNREACHABLE;
+    if (err == ERR_TLS)
+        cli_hint(cli, "--ca FILE names the authority of the daemon's certificate: claviger server "
+                      "ca, run there, writes it");
     if (err == ERR_UNREACHABLE && !cli_is_remote(cli))
         (void)snprintf(cli->hint, sizeof cli->hint,
                        "--socket PATH or CLAVIGER_SOCKET says where it listens: [daemon] socket of "
