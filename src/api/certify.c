@@ -84,12 +84,15 @@ enum err api_certify(struct api_call *call, const struct api_certify *wanted,
     return ERR_OK;
 }
 
-enum err api_fingerprint(const char *pem, uint8_t ret_fingerprint[32], struct err_detail *detail)
+enum err api_fingerprint(const char *pem, uint8_t ret_fingerprint[32], int64_t *ret_not_after,
+                         struct err_detail *detail)
 {
     AUTO(buf_done) struct buf der = {0};
     struct x509_info info;
     TRY(read_pem("CERTIFICATE", bytes_str(pem), &der, detail));
     TRY(x509_cert_parse(buf_view(&der), &info, detail));
     struct bytes view = buf_view(&der);
-    return hash_sha256(&view, 1, ret_fingerprint);
+    TRY(hash_sha256(&view, 1, ret_fingerprint));
+    *ret_not_after = info.not_after;
+    return ERR_OK;
 }

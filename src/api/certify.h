@@ -28,6 +28,7 @@ void api_certified_done(struct api_certified *certified);
  * the audit chain. */
 MUST_CHECK enum err api_certify(struct api_call *call, const struct api_certify *wanted,
                                 struct api_certified *ret_certified, struct err_detail *detail);
-/* SHA-256 of the certificate in a PEM text: ERR_SYNTAX where there is none. */
+/* SHA-256 of the certificate in a PEM text, and until when it holds: ERR_SYNTAX where there is
+ * none. */
 MUST_CHECK enum err api_fingerprint(const char *pem, uint8_t ret_fingerprint[32],
-                                    struct err_detail *detail);
+                                    int64_t *ret_not_after, struct err_detail *detail);

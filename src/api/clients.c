@@ -86,14 +86,14 @@ static json_t *client_json(struct vault_clients *clients, const struct vault_cli
 {
     const char *placement =
         client->placement < ARRAY_LEN(placements) ? placements[client->placement] : NULL;
-    return json_pack("{s:s s:s s:b s:o s:o s:s s:o s:b s:s s:b s:o s:o}", "name", client->name,
-                     "kind", kind_name(client->kind), "enabled", client->disabled == VAULT_NO_DATE,
-                     "permissions", permissions_json(client->may), "groups",
-                     groups_json(clients, &client->eyes), "placement",
-                     placement != NULL ? placement : "vault", "certificate",
-                     certificate_json(client->certificate), "has_password", client->has_password,
-                     "notify", client->notify, "put", client->put, "created",
-                     date_json(client->created), "disabled", date_json(client->disabled));
+    return json_pack(
+        "{s:s s:s s:b s:o s:o s:s s:o s:b s:s s:b s:o s:o s:o}", "name", client->name, "kind",
+        kind_name(client->kind), "enabled", client->disabled == VAULT_NO_DATE, "permissions",
+        permissions_json(client->may), "groups", groups_json(clients, &client->eyes), "placement",
+        placement != NULL ? placement : "vault", "certificate",
+        certificate_json(client->certificate), "has_password", client->has_password, "notify",
+        client->notify, "put", client->put, "created", date_json(client->created), "disabled",
+        date_json(client->disabled), "not_after", date_json(client->not_after));
 }
 
 /* ---- reading ---- */
@@ -297,7 +297,7 @@ static enum err read_wanted(const struct api_call *call, struct wanted *wanted,
     TRY(read_put(call, wanted, detail));
     TRY(api_text_optional(call, "certificate", &certificate, detail));
     if (certificate != NULL) {
-        TRY(api_fingerprint(certificate, wanted->fingerprint, detail));
+        TRY(api_fingerprint(certificate, wanted->fingerprint, &spec->not_after, detail));
         spec->certificate = wanted->fingerprint;
     }
     TRY(api_text_optional(call, "password", &password, detail));
@@ -448,6 +448,7 @@ static enum err create_client(struct api_call *call, json_t **ret_answer, struct
     if (request != NULL) {
         TRY(certify(call, spec->name, request, &made, detail));
         spec->certificate = made.fingerprint;
+        spec->not_after = made.not_after;
     }
     struct vault_client client;
     TRY(vault_client_create(clients_of(call), spec, &client, detail));
@@ -516,6 +517,7 @@ static enum err certify_client(struct api_call *call, json_t **ret_answer,
     TRY(find(call, name, &client, detail));
     TRY(certify(call, name, request, &made, detail));
     spec.certificate = made.fingerprint;
+    spec.not_after = made.not_after;
     TRY(vault_client_change(clients_of(call), name, &spec, detail));
     TRY(note_revoked(call, &client, "replaced", detail));
     AUTO(json_freep) json_t *answer = NULL;

@@ -108,6 +108,19 @@ static void bind_certificate(struct store_stmt *stmt, unsigned index, const uint
         store_bind_null(stmt, index);
 }
 
+static void bind_date(struct store_stmt *stmt, unsigned index, int64_t date)
+{
+    if (date == VAULT_NO_DATE)
+        store_bind_null(stmt, index);
+    else
+        store_bind_i64(stmt, index, date);
+}
+
+static int64_t date_of(const struct vault_client_new *spec)
+{
+    return spec->certificate && spec->not_after ? spec->not_after : VAULT_NO_DATE;
+}
+
 enum err client_row_insert(struct store_conn *conn, void *ctx, struct err_detail *detail)
 {
     struct client_work *work = ctx;
@@ -116,7 +129,8 @@ enum err client_row_insert(struct store_conn *conn, void *ctx, struct err_detail
     AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
     TRY(store_prepare(conn,
                       "INSERT INTO client (id, name, kind, may, placement, certificate, password, "
-                      "notify, wants_put, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                      "notify, wants_put, created, not_after) "
+                      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                       &stmt, detail));
     store_bind_u64(stmt, 1, work->id);
     store_bind_text(stmt, 2, spec->name);
@@ -128,6 +142,7 @@ enum err client_row_insert(struct store_conn *conn, void *ctx, struct err_detail
     store_bind_text(stmt, 8, spec->notify ? spec->notify : "");
     store_bind_i64(stmt, 9, spec->put && *spec->put);
     store_bind_i64(stmt, 10, work->now);
+    bind_date(stmt, 11, date_of(spec));
     enum err err = store_exec_stmt(stmt, detail);
     if (err == ERR_EXISTS)
         return err_set(detail, err, "client %s, or another with its certificate", spec->name);
@@ -161,10 +176,7 @@ static enum err set_number(struct store_conn *conn, const char *sql, uint64_t id
 {
     AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
     TRY(store_prepare(conn, sql, &stmt, detail));
-    if (value == VAULT_NO_DATE)
-        store_bind_null(stmt, 1);
-    else
-        store_bind_i64(stmt, 1, value);
+    bind_date(stmt, 1, value);
     store_bind_u64(stmt, 2, id);
     return store_exec_stmt(stmt, detail);
 }
@@ -179,13 +191,15 @@ static enum err set_text(struct store_conn *conn, const char *sql, uint64_t id, 
     return store_exec_stmt(stmt, detail);
 }
 
-static enum err set_certificate(struct store_conn *conn, uint64_t id, const uint8_t *certificate,
-                                struct err_detail *detail)
+static enum err set_certificate(struct store_conn *conn, uint64_t id,
+                                const struct vault_client_new *spec, struct err_detail *detail)
 {
     AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
-    TRY(store_prepare(conn, SET("certificate"), &stmt, detail));
-    bind_certificate(stmt, 1, certificate);
-    store_bind_u64(stmt, 2, id);
+    TRY(store_prepare(conn, "UPDATE client SET certificate = ?, not_after = ? WHERE id = ?", &stmt,
+                      detail));
+    bind_certificate(stmt, 1, spec->certificate);
+    bind_date(stmt, 2, date_of(spec));
+    store_bind_u64(stmt, 3, id);
     enum err err = store_exec_stmt(stmt, detail);
     return err == ERR_EXISTS ? err_set(detail, err, "another client has this certificate") : err;
 }
@@ -207,7 +221,7 @@ enum err client_row_change(struct store_conn *conn, void *ctx, struct err_detail
     if (spec->put)
         TRY(set_number(conn, SET("wants_put"), id, *spec->put, detail));
     if (spec->certificate)
-        TRY(set_certificate(conn, id, spec->certificate, detail));
+        TRY(set_certificate(conn, id, spec, detail));
     if (!spec->groups)
         return ERR_OK;
     TRY(leave_groups(conn, id, detail));

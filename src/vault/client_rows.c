@@ -47,15 +47,16 @@ static bool read_client(struct store_stmt *stmt, struct client_entry *entry)
     struct vault_client *client = &entry->client;
     struct bytes certificate = store_column_bytes(stmt, 5);
     *entry = (struct client_entry){
-        .client = {.id = store_column_u64(stmt, 0),
-                   .kind = (enum vault_client_kind)store_column_i64(stmt, 2),
-                   .may = (uint32_t)store_column_i64(stmt, 3),
-                   .placement = (uint32_t)store_column_i64(stmt, 4),
-                   .created = store_column_i64(stmt, 8),
-                   .disabled =
-                       store_column_null(stmt, 9) ? VAULT_NO_DATE : store_column_i64(stmt, 9),
-                   .has_password = !store_column_null(stmt, 6),
-                   .put = store_column_i64(stmt, 10) != 0}};
+        .client = {
+            .id = store_column_u64(stmt, 0),
+            .kind = (enum vault_client_kind)store_column_i64(stmt, 2),
+            .may = (uint32_t)store_column_i64(stmt, 3),
+            .placement = (uint32_t)store_column_i64(stmt, 4),
+            .created = store_column_i64(stmt, 8),
+            .disabled = store_column_null(stmt, 9) ? VAULT_NO_DATE : store_column_i64(stmt, 9),
+            .has_password = !store_column_null(stmt, 6),
+            .put = store_column_i64(stmt, 10) != 0,
+            .not_after = store_column_null(stmt, 11) ? VAULT_NO_DATE : store_column_i64(stmt, 11)}};
     client->eyes.client = client->id;
     if (certificate.len == sizeof(client->certificate))
         memcpy(client->certificate, certificate.data, certificate.len);
@@ -71,7 +72,7 @@ static enum err read_clients(struct store_conn *conn, struct client_table *table
     AUTO(store_stmt_freep) struct store_stmt *stmt = NULL;
     TRY(store_prepare(conn,
                       "SELECT id, name, kind, may, placement, certificate, password, notify, "
-                      "created, disabled, wants_put FROM client ORDER BY name",
+                      "created, disabled, wants_put, not_after FROM client ORDER BY name",
                       &stmt, detail));
     for (;;) {
         bool row;

@@ -35,6 +35,7 @@ struct vault_client {
     struct vault_eyes eyes;
     uint8_t certificate[32];   /* SHA-256 of its DER; all zero: none, logs in by password only */
     int64_t created, disabled; /* VAULT_NO_DATE */
+    int64_t not_after;         /* of its certificate; VAULT_NO_DATE: not known */
     bool has_password;
     char notify[256]; /* "host:port" that listens for Put and Notify; "": none */
     bool put;         /* objects that replace its own are put to it there */
@@ -62,6 +63,7 @@ struct vault_client_new {
     const char *const *groups; /* names; made where they are new; NULL: one named as the client */
     size_t groups_len;
     const uint8_t *certificate;    /* 32 bytes, or NULL */
+    int64_t not_after;             /* of that certificate; 0: not known */
     const char *password_verifier; /* or NULL */
     const char *notify;            /* or NULL */
     const bool *put;               /* or NULL */
@@ -70,8 +72,8 @@ struct vault_client_new {
 MUST_CHECK enum err vault_client_create(struct vault_clients *clients,
                                         const struct vault_client_new *spec,
                                         struct vault_client *ret_client, struct err_detail *detail);
-/* What is not NULL or 0 in `spec` is changed (certificate, password, may, placement, groups,
- * notify, put). */
+/* What is not NULL or 0 in `spec` is changed (certificate with its not_after, password, may,
+ * placement, groups, notify, put). */
 MUST_CHECK enum err vault_client_change(struct vault_clients *clients, const char *name,
                                         const struct vault_client_new *spec,
                                         struct err_detail *detail);

@@ -217,6 +217,10 @@ def test_clients(site, page):
     page.until(lambda: "END CERTIFICATE" in saved.read_text(), "all of it")
     page.click("Close")
     page.says("station")
+    year = time.gmtime(time.time() + 825 * 86400).tm_year
+    page.says(f"{year}-")
+    listed = site.daemon.json("client", "show", "line-1")
+    assert listed["not_after"].startswith(str(year)) and listed["not_after"] in site.daemon.cli("client", "list").out
     site.station = (saved, key)
 
 

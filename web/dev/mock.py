@@ -102,10 +102,10 @@ class Factory:
         }
         self.clients = [
             {"name": f"line-{n}", "kind": "station", "enabled": n != 4, "permissions": [], "groups": [], "placement": "vault",
-             "certificate": digest(f"line{n}"), "has_password": False, "created": when(86400 * 70), "disabled": None} for n in range(1, 5)]
+             "certificate": digest(f"line{n}"), "has_password": False, "created": when(86400 * 70), "disabled": None, "not_after": when(-86400 * (n * 25 - 30))} for n in range(1, 5)]
         self.clients += [
             {"name": name, "kind": "kmip", "enabled": True, "permissions": may, "groups": groups, "placement": place,
-             "certificate": digest(name), "has_password": False, "created": when(86400 * 30), "disabled": None}
+             "certificate": digest(name), "has_password": False, "created": when(86400 * 30), "disabled": None, "not_after": when(-86400 * 795)}
             for name, may, groups, place in (("billing-db", ["read", "create", "use"], ["billing"], "vault"),
                                              ("backup-vault", ["read", "create"], ["storage", "offsite"], "vault"),
                                              ("meter-ca", ["use", "certify"], ["pki"], "token"))]
@@ -373,7 +373,7 @@ class Api:
                 return {"clients": f.clients}
             case ("POST", "clients"):
                 f.clients.append({"name": body["name"], "kind": body["kind"], "enabled": True, "permissions": [], "groups": [], "placement": "vault",
-                                  "certificate": digest(body["name"]), "has_password": False, "created": when(), "disabled": None})
+                                  "certificate": digest(body["name"]), "has_password": False, "created": when(), "disabled": None, "not_after": when(-86400 * 825)})
                 return {"certificate_pem": "made up\n", "ca_pem": "made up\n", "not_after": when(-86400 * 365)}
             case ("POST", "clients", client, "certificate"):
                 return {"certificate_pem": "made up\n", "ca_pem": "made up\n", "not_after": when(-86400 * 365)}

@@ -31,12 +31,19 @@ static const char *state_of(const json_t *client)
     return json_is_true(json_object_get(client, "enabled")) ? "enabled" : "disabled";
 }
 
+static void print_end(const struct cli *cli, const json_t *client)
+{
+    if (*cli_text(client, "not_after") != '\0')
+        cli_say(cli, "valid until  %s\n", cli_text(client, "not_after"));
+}
+
 /* All that a station or browser has. */
 static void print_bare(const struct cli *cli, const json_t *client)
 {
     cli_say(cli, "client       %s\nkind         %s\nstate        %s\ncertificate  SHA-256 %s\n",
             cli_text(client, "name"), cli_text(client, "kind"), state_of(client),
             cli_text(client, "certificate"));
+    print_end(cli, client);
 }
 
 static void print_client(const struct cli *cli, const json_t *client)
@@ -55,6 +62,7 @@ static void print_client(const struct cli *cli, const json_t *client)
             cli_text(client, "placement"));
     const char *certificate = cli_text(client, "certificate");
     cli_say(cli, "certificate  %s%s\n", *certificate != '\0' ? "SHA-256 " : "none", certificate);
+    print_end(cli, client);
     cli_say(cli, "password     %s\n",
             json_is_true(json_object_get(client, "has_password")) ? "yes" : "none");
     if (*cli_text(client, "notify") != '\0')
@@ -216,7 +224,8 @@ enum err command_client_list(struct cli *cli)
     TRY(cli_call(cli, NET_HTTP_GET, NULL, &answer, "/v1/clients"));
     if (cli_print_json(cli, answer))
         return ERR_OK;
-    static const char *const titles[] = {"client", "kind", "state", "may", "groups", "placement"};
+    static const char *const titles[] = {"client", "kind",      "state",      "may",
+                                         "groups", "placement", "valid until"};
     struct table *table = table_new(titles, ARRAY_LEN(titles));
     size_t i;
     const json_t *client;
@@ -225,9 +234,13 @@ enum err command_client_list(struct cli *cli)
         char may[128], groups[1200];
         words(json_object_get(client, "permissions"), may, sizeof may);
         words(json_object_get(client, "groups"), groups, sizeof groups);
-        const char *cells[] = {
-            cli_text(client, "name"),     cli_text(client, "kind"), state_of(client), may, groups,
-            cli_text(client, "placement")};
+        const char *cells[] = {cli_text(client, "name"),
+                               cli_text(client, "kind"),
+                               state_of(client),
+                               may,
+                               groups,
+                               cli_text(client, "placement"),
+                               cli_text(client, "not_after")};
         table_row(table, cells);
     }
     cli_table(cli, table);

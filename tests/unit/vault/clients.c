@@ -172,6 +172,11 @@ static void a_change_changes_what_it_names(void **state)
     assert_ok(vault_client_by_certificate(site.clients, print_a, &got));
     assert_int_equal(got.may, VAULT_MAY_USE);
     assert_int_equal(got.eyes.groups[0], before.eyes.groups[0]);
+    assert_true(got.not_after == VAULT_NO_DATE);
+    change = (struct vault_client_new){.certificate = print_a, .not_after = 1900000000};
+    assert_ok(vault_client_change(site.clients, "a", &change, NULL));
+    assert_ok(vault_client_by_certificate(site.clients, print_a, &got));
+    assert_int_equal(got.not_after, 1900000000);
     change = (struct vault_client_new){.certificate = print_b};
     assert_err(vault_client_change(site.clients, "a", &change, NULL), ERR_EXISTS);
     change = (struct vault_client_new){.certificate = print_c,
@@ -183,6 +188,7 @@ static void a_change_changes_what_it_names(void **state)
     assert_ok(vault_client_change(site.clients, "a", &change, NULL));
     assert_err(vault_client_by_certificate(site.clients, print_a, &got), ERR_NOT_FOUND);
     assert_ok(vault_client_by_certificate(site.clients, print_c, &got));
+    assert_true(got.not_after == VAULT_NO_DATE); /* of another certificate */
     assert_int_equal(got.eyes.count, 2);
     assert_int_equal(got.eyes.groups[1], before.eyes.groups[0]);
     assert_int_equal(got.placement, VAULT_IN_TOKEN);

@@ -1,6 +1,7 @@
 import { h } from "preact";
 import { PageProps } from "../app";
 import { get, path, post, remove, saveText } from "../api";
+import { ago } from "../format";
 import { component, useLoad, useState } from "../hooks";
 import { may } from "../session";
 import { Sign } from "../ui/icons";
@@ -86,6 +87,15 @@ const Renew = component<{ name: string; onClose: () => void; onDone: () => void 
     );
 });
 
+const SOON_MS = 30 * 86_400_000;
+
+/* A certificate that ends soon has to be seen before its station stops. */
+const end = (c: ClientRow) => {
+    const left = c.not_after ? new Date(c.not_after).getTime() - Date.now() : Infinity;
+    return left < 0 ? <Sign mark="bad">ended <Time value={c.not_after} /></Sign>
+        : left < SOON_MS ? <Sign mark="warn"><Time value={c.not_after} />, {ago(c.not_after)}</Sign> : <Time value={c.not_after} />;
+};
+
 export const Clients = component<PageProps>(({ session }) => {
     const found = useLoad<{ clients: ClientRow[] }>(() => get("/v1/clients"), []);
     const [q, setQ] = useState("");
@@ -111,7 +121,8 @@ export const Clients = component<PageProps>(({ session }) => {
                         { name: "May", cell: (c) => c.kind === "kmip" ? c.permissions?.join(", ") : c.kind === "station" ? "the line" : "log in from it" },
                         { name: "Groups", wide: true, cell: (c) => c.groups?.join(", ") },
                         { name: "Certificate", cell: (c) => c.certificate ? <Code>{c.certificate.slice(0, 16)}…</Code> : c.has_password ? "password" : "–" },
-                        { name: "Created", cell: (c) => <Time value={c.created} /> },
+                        { name: "Valid until", cell: (c) => end(c) },
+                        { name: "Created", wide: true, cell: (c) => <Time value={c.created} /> },
                         ...(manage ? [{ name: "Actions", shy: true, cell: (c: ClientRow) => (
                             <div class="actions">
                                 <button type="button" class="quiet" aria-label={`New certificate for ${c.name}`} onClick={() => setOpen({ what: "renew", name: c.name })}>Certify</button>
