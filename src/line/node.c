@@ -106,9 +106,7 @@ enum err line_node_target(struct line_node *node, unsigned target, struct line_t
     if (!node_field_text(&answer, NODE_T_NAME, found.name) ||
         !node_field_text(&answer, NODE_T_VERSION, found.version))
         return line_answer_fault(target, "target", fault);
-    if (node_field_u8(&answer, NODE_T_LINK, &link) && link != 0)
-        return line_fail(fault, LINE_APPLICATION, "host %u ('%s') can't talk to its meter", target,
-                         found.name);
+    found.link_down = node_field_u8(&answer, NODE_T_LINK, &link) && link != 0;
     found.has_firmware_hash =
         node_field_fixed(&answer, NODE_T_HASH, found.firmware_hash, sizeof found.firmware_hash);
     found.has_config = node_field_fixed(&answer, NODE_T_CONFIG_HASH, found.config_hash,

@@ -65,9 +65,10 @@ struct line_target {
     uint8_t firmware_hash[32], config_hash[32];
     uint8_t identifier[16]; /* of a host */
     size_t identifier_len;
+    bool link_down; /* of a host: it can't talk to what it serves, as a meter */
 };
-/* LINE_NO_HOST: it does not answer the node; LINE_HOST_HARDWARE: it says that its hardware fails;
- * LINE_APPLICATION: it can't talk to what it serves. */
+/* LINE_NO_HOST: it does not answer the node; LINE_HOST_HARDWARE: it says that its hardware fails.
+ */
 MUST_CHECK enum err line_node_target(struct line_node *node, unsigned target,
                                      struct line_target *ret_target, struct line_fault *fault);
 

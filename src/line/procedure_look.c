@@ -81,6 +81,21 @@ static enum err check_host_id(struct run *run)
                      run->job->partial_host_id);
 }
 
+/* A PRETEST, and a CHECKCONFIG after it, may be of a board that is in no meter yet. */
+static enum err check_link(struct run *run, const struct run_target *target)
+{
+    enum line_operation operation = run->job->operation;
+    if (!target->is.link_down)
+        return ERR_OK;
+    if (operation == LINE_PRETEST || operation == LINE_CHECKCONFIG) {
+        run_log(run, LOG_LEVEL_INFO, "host %u ('%s') can't talk to its meter, if there is one",
+                target->number, target->name);
+        return ERR_OK;
+    }
+    return line_fail(&run->fault, LINE_APPLICATION, "host %u ('%s') can't talk to its meter",
+                     target->number, target->name);
+}
+
 /* The application's host by its name; where the device tells no names, by its place. */
 static enum err find_host(struct run *run, size_t place, struct run_target *target)
 {
@@ -91,7 +106,7 @@ static enum err find_host(struct run *run, size_t place, struct run_target *targ
             target->number = i;
             target->is = is;
             (void)snprintf(target->before, sizeof target->before, "%s", is.version);
-            return ERR_OK;
+            return check_link(run, target);
         }
     }
     return line_fail(&run->fault, LINE_NO_HOST, "the device has no host '%s'", target->name);
@@ -151,6 +166,7 @@ static enum err look_again(struct run *run)
     for (size_t i = 0; i < run->targets_len; i++) {
         struct run_target *target = &run->targets[i];
         TRY(line_node_target(run->node, target->number, &target->is, &run->fault));
+        TRY(check_link(run, target));
     }
     return ERR_OK;
 }

@@ -119,7 +119,8 @@ enum err line_node_target(struct line_node *node, unsigned target, struct line_t
         return fail(fault, is->fails, "target");
     *ret_target = (struct line_target){.has_firmware_hash = is->has_firmware_hash,
                                        .has_config = is->has_config,
-                                       .identifier_len = is->identifier_len};
+                                       .identifier_len = is->identifier_len,
+                                       .link_down = is->link_down};
     memcpy(ret_target->name, is->name, sizeof is->name);
     memcpy(ret_target->version, is->version, sizeof is->version);
     memcpy(ret_target->label, is->label, sizeof is->label);

@@ -13,6 +13,7 @@ struct fake_target {
     bool has_firmware_hash, has_config;
     uint8_t firmware_hash[32], config_hash[32], identifier[16];
     size_t identifier_len;
+    bool link_down;
     enum line_code fails; /* line_node_target gives this */
 };
 

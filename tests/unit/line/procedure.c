@@ -395,6 +395,25 @@ static void stages_lead_to_the_same(void **state)
     assert_true(fake_node.locked);
 }
 
+/* A board is pretested before it is put into its meter. */
+static void only_a_finished_device_needs_its_meter(void **state)
+{
+    (void)state;
+    fake_node.targets[1].link_down = true;
+    run_is(LINE_APPLICATION);
+    assert_int_equal(fake_node.transfers, 0);
+    job.operation = LINE_PRETEST;
+    run_is(LINE_OK);
+    job.operation = LINE_CHECKCONFIG;
+    run_is(LINE_OK);
+    job.operation = LINE_POSTTEST;
+    run_is(LINE_APPLICATION);
+    assert_int_equal(server.reports, 0);
+    fake_node.targets[1].link_down = false;
+    run_is(LINE_OK);
+    one_identity();
+}
+
 static void stages_out_of_order_are_refused(void **state)
 {
     (void)state;
@@ -540,7 +559,7 @@ TEST_MAIN(CASE(a_device_is_provisioned), CASE(a_locked_device_is_left_as_it_is),
           CASE(each_call_of_the_device_has_its_code), CASE(devices_that_do_not_fit_are_refused),
           CASE(packages_that_lack_something_are_refused),
           CASE(a_host_is_known_by_the_end_of_its_id), CASE(stages_lead_to_the_same),
-          CASE(stages_out_of_order_are_refused),
+          CASE(only_a_finished_device_needs_its_meter), CASE(stages_out_of_order_are_refused),
           CASE(stages_want_factory_configurations), CASE(the_test_over_the_air_can_fail),
           CASE(a_posttest_that_was_cut_is_finished), CASE(a_run_without_keys_provisions_nobody),
           CASE(a_host_with_another_key_is_keyed_anew),

@@ -160,6 +160,8 @@ static enum err provision(struct line_node *node, const uint8_t key[16])
     if (identity.hosts != 0) {
         config.target = 1;
         TRY(line_node_target(node, 1, &target, &fault));
+        if (target.link_down)
+            return line_fail(&fault, LINE_APPLICATION, "no meter");
         TRY(line_node_transfer(node, &config, &fault));
         TRY(key_write(node, NODE_HOST_KEY, 1, key, 16));
     }
