@@ -25,7 +25,8 @@ class Site:
     def __init__(self, folder):
         self.folder = folder
         self.port = free_port()
-        self.daemon = Daemon(folder, diameter=False, settings={"https.listen": f"127.0.0.1:{self.port}", "factory.enabled": "yes"})
+        self.daemon = Daemon(folder, diameter=False, host="localhost", settings={
+            "https.listen": f"127.0.0.1:{self.port}", "factory.enabled": "yes", "kmip.listen": f"127.0.0.1:{free_port()}"})
         made = self.daemon.init()
         self.first_password = re.search(r"first user: admin, password (\S+)", made.out + made.err).group(1)
         self.daemon.start()
@@ -222,6 +223,34 @@ def test_clients(site, page):
     listed = site.daemon.json("client", "show", "line-1")
     assert listed["not_after"].startswith(str(year)) and listed["not_after"] in site.daemon.cli("client", "list").out
     site.station = (saved, key)
+
+
+def test_objects(site, page):
+    """Made over KMIP, seen on the page as they are."""
+    to(page, "KMIP objects")
+    page.says("No object yet")
+    site.daemon.cli("client", "create", "disks", "--kind", "kmip", "-o", site.folder / "disks")
+    kmip = (program("claviger"), "kmip", "--profile", site.folder / "disks")
+    nasty = "<script>hack()</script> <b>bold</b> \u202egnp.exe\u202c & \"disk\""  # without an =, which would make it a structure
+    key = run([*kmip, "create", "aes", "256", "--name", nasty, "--activate"]).out.strip()
+    pair = run([*kmip, "--json", "create-pair", "ec", "P-256", "--name", "signer", "--activate"]).json
+    to(page, "System")
+    to(page, "KMIP objects")
+    page.says("3 of 3")
+    page.says(nasty)
+    page.fill("Search objects", "signer-pr")
+    page.says("1 shown")
+    to(page, "signer-private")
+    page.says("disks")
+    to(page, pair["public"], "signer-public")
+    page.says(f"LinkType=PrivateKeyLink, LinkedObjectIdentifier={pair['private']}")
+    page.at(f"#/kmip/{key}")
+    page.heading(nasty)
+    page.says("DigestValue=***")
+    assert page.js("return document.querySelectorAll('main script, main b').length") == 0
+    page.at("#/kmip/nobody")
+    page.says("no object 'nobody'")
+    page.messages()
 
 
 class Station:
