@@ -35,7 +35,7 @@ struct spool {
 };
 
 /* What a job makes beside a file. */
-static const char *const parts[] = {"", ".sig", ".manifest"};
+static const char *const parts[] = {"", ".sig", ".manifest", ".packages"};
 
 /* Fits: spool_new has looked. */
 static void path_of(const struct spool *spool, uint64_t id, char to[SPOOL_PATH_MAX])
@@ -304,7 +304,8 @@ enum err spool_open(struct spool *spool, uint64_t id, const char *part, int *ret
     while (known < ARRAY_LEN(parts) && strcmp(parts[known], part) != 0)
         known++;
     if (known == ARRAY_LEN(parts))
-        return err_set(detail, ERR_NOT_FOUND, "part '%s': none, .sig or .manifest wanted", part);
+        return err_set(detail, ERR_NOT_FOUND,
+                       "part '%s': none, .sig, .manifest or .packages wanted", part);
     path_of(spool, id, path);
     (void)snprintf(beside, sizeof beside, "%s%s", path, part);
     (void)pthread_mutex_lock(&spool->lock);

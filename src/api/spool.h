@@ -33,7 +33,8 @@ MUST_CHECK enum err spool_reserve(struct spool *spool, uint64_t *ret_id, char to
                                   struct err_detail *detail);
 /* The download is whole: clients may read it, and it is held no longer. */
 void spool_publish(struct spool *spool, uint64_t id);
-/* Open a download, or what a job made beside it (`part` is ".sig" or ".manifest"), for reading; the
+/* Open a download, or what a job made beside it (`part` is ".sig", ".manifest" or
+ * ".packages"), for reading; the
  * caller's to close. */
 MUST_CHECK enum err spool_open(struct spool *spool, uint64_t id, const char *part, int *ret_fd,
                                struct err_detail *detail);

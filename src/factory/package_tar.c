@@ -48,6 +48,7 @@ void tar_header_write(const struct tar_header *header, uint8_t block[TAR_BLOCK])
     memcpy(block + VERSION_AT, "00", 3); /* the NUL is the next field's, and empty */
     memcpy(block + MAJOR_AT, "0000000", 8);
     memcpy(block + MINOR_AT, "0000000", 8);
+    memcpy(block + PREFIX_AT, header->prefix, strnlen(header->prefix, PREFIX_LEN));
     snprintf(text, sizeof text, "%06o", checksum(block));
     memcpy(block + SUM_AT, text, 7);
     block[SUM_AT + 7] = ' ';

@@ -11,6 +11,7 @@
 
 struct tar_header {
     char name[101];
+    char prefix[156]; /* folders before the name, of a backup; packages have none */
     uint64_t size;
 };
 

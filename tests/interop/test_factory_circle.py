@@ -2,9 +2,11 @@
 the devices join. With noise on every line, several stations, and processes that are killed."""
 
 import re
+import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -201,6 +203,42 @@ def test_a_server_that_is_killed(circle, fleet):
         nodes.stop()
         said = join(circle, nodes).out
         assert said.count("joined") == 2
+
+
+def test_a_factory_that_is_restored(circle, fleet):
+    """Store and packages' files from one backup: stations go on, with every file as it was."""
+    station = Station(circle, "line-backup")
+    station.provision(fleet(0x00B0C000))
+    factory = circle.factory
+    copy = circle.folder / "copy.db"
+    made = factory.json("server", "backup", "-o", copy)
+    archive = circle.folder / "copy.db.packages.tar"
+    assert made["packages"]["missing"] == 0 and made["packages"]["files"] > 5
+    assert archive.stat().st_size == made["packages"]["bytes"]
+    alone = factory.json("server", "backup", "--no-packages", "-o", circle.folder / "alone.db")
+    assert alone["packages"] is None
+    stays = factory.json("server", "backup")
+    assert Path(stays["packages"]["path"]).name == stays["name"].replace("store.", "packages.").replace(".db", ".tar")
+    before = factory.json("factory", "packages")
+    packages = factory.state / "packages"
+    files = {f.relative_to(packages): f.read_bytes() for f in packages.rglob("*") if f.is_file()}
+    assert len(files) == made["packages"]["files"]
+    factory.stop()
+    for path in (*factory.state.joinpath("store").glob("store.db*"), *packages.iterdir()):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    # a store without its packages says so, and is backed up with what is there
+    shutil.copyfile(copy, factory.state / "store/store.db")
+    factory.start()
+    said = factory.cli("server", "backup", "-o", circle.folder / "half.db")
+    assert "are not there" in said.err
+    factory.stop()
+    run(["tar", "-xf", archive, "-C", packages])
+    factory.start()
+    assert factory.json("factory", "packages") == before
+    assert {f.relative_to(packages): f.read_bytes() for f in packages.rglob("*") if f.is_file()} == files
+    shutil.rmtree(station.folder / "cache", ignore_errors=True)
+    station.provision(fleet(0x00B0C001))
+    assert circle.devices("--state", "provisioned")["0x00b0c000"]
 
 
 def test_a_rotation_that_is_killed(circle, fleet):

@@ -427,7 +427,7 @@ class Api:
             case ("POST", "reload"):
                 return {}
             case ("POST", "backup"):
-                return f.start("backup", ["copy"], lambda: {"name": "claviger-backup.db", "download": self.download(), "bytes": 4096})
+                return f.start("backup", ["copy"], lambda: {"name": "claviger-backup.db", "download": self.download(), "bytes": 4096, "packages": None})
         raise Refusal(404, "NOT_FOUND", "not found", name)
 
     @staticmethod

@@ -1,3 +1,4 @@
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -40,15 +41,31 @@ enum err command_server_reload(struct cli *cli)
     return ERR_OK;
 }
 
+static enum err fetch_packages(struct cli *cli, uint64_t id, const char *path, json_t *packages)
+{
+    char beside[PATH_MAX];
+    if (snprintf(beside, sizeof beside, "%s.packages.tar", path) >= (int)sizeof beside)
+        return err_set(&cli->detail, ERR_LIMIT, "%s: path too long", path);
+    TRY(cli_download(cli, id, ".packages", beside, 0600));
+    (void)json_object_set_new(packages, "path", json_string(beside));
+    return ERR_OK;
+}
+
 /* With --output the copy is made for that file alone; else it stays at the server. */
 enum err command_server_backup(struct cli *cli)
 {
     const char *path = cli_option(cli, "output");
     AUTO(json_freep) json_t *result = NULL;
-    TRY(cli_job(cli, json_pack("{s:b}", "download", path != NULL), NULL, &result, "/v1/backup"));
+    TRY(cli_job(cli,
+                json_pack("{s:b s:b}", "download", path != NULL, "packages",
+                          cli_option(cli, "no-packages") == NULL),
+                NULL, &result, "/v1/backup"));
+    json_t *packages = json_object_get(result, "packages");
     if (path != NULL) {
         uint64_t id = (uint64_t)cli_int(result, "download");
         enum err err = cli_download(cli, id, "", path, 0600);
+        if (err == ERR_OK && json_is_object(packages))
+            err = fetch_packages(cli, id, path, packages);
         cli_download_done(cli, id);
         TRY(err);
         (void)json_object_del(result, "download");
@@ -57,6 +74,12 @@ enum err command_server_backup(struct cli *cli)
     if (!cli_print_json(cli, result))
         cli_say(cli, "copy of the store, %s: %s\nit opens with this server's token only\n",
                 cli_count(cli_int(result, "bytes"), "byte", "bytes"), cli_text(result, "path"));
+    if (!cli->json && json_is_object(packages))
+        cli_say(cli, "files of packages, %s: %s\n",
+                cli_count(cli_int(packages, "bytes"), "byte", "bytes"), cli_text(packages, "path"));
+    if (cli_int(packages, "missing") > 0)
+        (void)fprintf(stderr, "warning: the files of %s are not there\n",
+                      cli_count(cli_int(packages, "missing"), "revision", "revisions"));
     return ERR_OK;
 }
 

@@ -1,6 +1,6 @@
 import { h } from "preact";
 import { PageProps } from "../app";
-import { get, Job, path, post, run, save } from "../api";
+import { get, Job, path, post, run, save, withQuery } from "../api";
 import { ago, count, size } from "../format";
 import { component, useLoad, useState } from "../hooks";
 import { useEvents } from "../events";
@@ -28,6 +28,8 @@ const queueNames: { [queue: string]: string } = {
     requests: "requests", line: "requests of stations", jobs: "jobs", store: "commits to the store", files: "files on their way", imports: "imports to be decided upon",
 };
 
+interface Backup { name: string; download: number; bytes: number; packages: { name: string; bytes: number; missing: number } | null }
+
 const JOBS_MAX = 20;
 export const serviceMark = (state: string): Mark => (/^off\b/i.test(state) ? "idle" : /\b(down|failed|not|stopped|disabled)\b/i.test(state) ? "warn" : "good");
 
@@ -39,11 +41,14 @@ export const System = component<PageProps>(({ session }) => {
         if (name === "job" && typeof job?.job === "number") setJobs((before) => [job, ...before.filter((j) => j.job !== job.job)].slice(0, JOBS_MAX));
     }, found.reload);
     const [job, setJob] = useState<Job<unknown> | null>(null);
+    const [made, setMade] = useState<Backup | null>(null);
     const { busy, error, work } = useWork();
     const s = found.data;
     const backup = (): void => void work(async () => {
-        const done = await run<{ name: string; download: number; bytes: number }>("/v1/backup", { download: true }, setJob as never);
+        setMade(null);
+        const done = await run<Backup>("/v1/backup", { download: true }, setJob as never);
         save(path`/v1/downloads/${done.download}`, done.name);
+        setMade(done);
         announce("the backup is made");
     }).then(() => setJob(null));
     const reload = (): void => void work(async () => {
@@ -58,6 +63,7 @@ export const System = component<PageProps>(({ session }) => {
                 may(session, "BACKUP") ? <button key="b" type="button" disabled={busy} onClick={backup}><Icon name="export" />Back up</button> : null,
             ]}>
             <ErrorBox error={found.error ?? error} retry={found.error ? found.reload : undefined} />
+            {made?.packages ? <p class="note">The copy of the store is saved. At this factory, take the <a href={withQuery(path`/v1/downloads/${made.download}`, { part: ".packages" })} download={made.packages.name}>files of the packages</a>, too.</p> : null}
             {job ? <Progress label={`Backing up: ${job.stage || job.state}`} done={job.done} total={job.total} /> : null}
             {!s ? (found.error ? null : <Loading rows={8} what="Loading" />) : (
                 <div class="stack">
