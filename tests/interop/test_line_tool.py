@@ -21,14 +21,16 @@ config, server_port = int(config, 16), int(server_port)
 logging.basicConfig(level=logging.INFO, stream=sys.stderr)
 log = logging.getLogger("tool")
 stages = []
-code = claviger_line.provision(claviger_line.Connection(port), log, True, config, host, server_port, batch=42, profile=profile, cache=cache,
+conn = claviger_line.Connection(port)
+code = claviger_line.provision(conn, log, True, config, host, server_port, batch=42, profile=profile, cache=cache,
                                progress=lambda stage, done, total: stages.append(stage))
 server = claviger_line.ProvisioningServerInterface(log, server=host, port=server_port, profile=profile, cache=cache)
 cfg = server.getConfig(None, None, config)
 key = bytes(range(16))
 sealed = claviger_line.EncryptKeyInfo(cfg.kms_pub_key, key)
-server.setDutParams(int(time.time()), config, 42, int(sys.stdin.read(), 16), ["host-2"], ["abcd"], [sealed], ["0badcafe"])
+server.setDutParams(int(time.time()), config, 42, conn.node_id, ["host-2"], ["abcd"], [sealed], ["0badcafe"])
 files = [f.firmware_path for f in cfg.app_files]
+assert conn.locked and conn.keyed and not conn.text
 print(json.dumps({"code": code, "names": cfg.app_names, "sizes": [len(open(f, "rb").read()) for f in files], "sealed": sealed,
                   "stages": sorted(set(stages))}))
 """
@@ -51,7 +53,7 @@ def test_a_python_tool_provisions_node_and_host(circle, tmp_path):
     try:
         done = subprocess.run(
             [sys.executable, "-c", TOOL, str(nodes.ports()[0]), str(station.folder), str(tmp_path / "cache"), CONFIG, "localhost",
-             str(circle.factory.https_port)], input="0x00c00001", capture_output=True, text=True, timeout=120,
+             str(circle.factory.https_port)], capture_output=True, text=True, timeout=120,
             env={**os.environ, "CLAVIGER_LINE_LIBRARY": str(BUILD / "src/line/libclaviger-line.so.1"),
                  "PYTHONPATH": str(SOURCE / "src/line/python"), "PYTHONDONTWRITEBYTECODE": "1"})
     finally:

@@ -129,10 +129,16 @@ def EncryptKeyInfo(pub_key, key):
 
 
 class Connection:
-    """The way to a node: a serial port, a pseudo-terminal or HOST:PORT, and the wrapper its host wants."""
+    """The way to a node: a serial port, a pseudo-terminal or HOST:PORT, and the wrapper its host wants. After provision() `node_id` is that
+    of the node (None where it did not say), `locked` and `keyed` whether it is locked and got a fresh root key, `text` what went wrong."""
 
     def __init__(self, device, baud=115200, wrapper=None):
         self.device, self.baud, self.wrapper = device, baud, wrapper
+        self.node_id, self.locked, self.keyed, self.text = None, False, False, ""
+
+    def _learn(self, outcome):
+        self.node_id, self.locked, self.keyed = outcome.node_id or None, bool(outcome.locked), bool(outcome.keyed)
+        self.text = _text(outcome.text)
 
 
 class TargetFileInfo:
@@ -176,6 +182,8 @@ class ProvisioningServerInterface:
     def __init__(self, logger, server="localhost", port=DEFAULT_PORT, ssl=True, profile=None, cache=None, path_trans_from=None,
                  path_trans_to=None):
         self.logger = logger or logging.getLogger(__name__)
+        if not _is_logger(self.logger):
+            raise ProvisioningError(2, "the logger is none")
         self._handle = c_void_p()
         error = _Error()
         config = _ServerConfig(size=sizeof(_ServerConfig), host=_bytes(server), port=port, plain=0 if ssl else 1,
@@ -227,13 +235,21 @@ class ProvisioningServerInterface:
         _check(code, error)
 
 
+def _is_logger(logger):
+    return all(callable(getattr(logger, name, None)) for name in ("log", "error"))
+
+
 def provision(conn, logger, debug, config_id, server_ip_addr, server_port=DEFAULT_PORT, batch=0, config_alias=None, operation="PROVISION",
               factory_config=False, skip_keys=False, skip_lock=False, partial_mcm_id=None, gateway=None, control_port=0, csys_1_x=False,
               timeout=0, operator=None, ssl=True, profile=None, cache=None, path_trans_from=None, path_trans_to=None, progress=None):
-    """Provision the node behind `conn` and give the return code, 0 for success; codeText() and codeAction() say what it means. With `debug`
-    the logger gets everything, else warnings and errors. `progress(stage, done, total)` is called on the way. No exception but for
-    arguments of a wrong type."""
+    """Provision the node behind `conn` and give the return code, 0 for success; codeText() and codeAction() say what it means, and `conn`
+    knows more after it. With `debug` the logger gets everything, else warnings and errors; one that is none is return code 2.
+    `progress(stage, done, total)` is called on the way. No exception but for arguments of a wrong type."""
     logger = logger or logging.getLogger(__name__)
+    if isinstance(conn, Connection):
+        conn._learn(_Outcome())
+    if not _is_logger(logger):
+        return 2
 
     def on_log(_context, level, text):
         if debug or level < 2:
@@ -256,6 +272,8 @@ def provision(conn, logger, debug, config_id, server_ip_addr, server_port=DEFAUL
     except ProvisioningError as error:
         logger.error("%s", error)
         return error.code
+    if isinstance(conn, Connection):
+        conn._learn(outcome)
     if code != 0:
         logger.error("return code %d: %s: %s", code, codeText(code), _text(outcome.text))
     return code

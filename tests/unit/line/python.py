@@ -134,6 +134,12 @@ class Module(unittest.TestCase):
         method, path, body = seen[-1]
         self.assertTrue(path.endswith("/end"))
         self.assertEqual(body["return_code"], 4)
+        conn = claviger_line.Connection("x")
+        self.assertEqual(claviger_line.provision(conn, object(), False, 0x45, "127.0.0.1", self.http.server_port, ssl=False), 2)
+        self.assertEqual((conn.node_id, conn.locked, conn.keyed), (None, False, False))
+        with self.assertRaises(claviger_line.ProvisioningError) as raised:
+            claviger_line.ProvisioningServerInterface(object())
+        self.assertEqual(raised.exception.code, 2)
         self.assertEqual(claviger_line.provision(claviger_line.Connection("x"), self.log, False, 0x45, "127.0.0.1", 1, profile="/nonexistent"),
                          100)
 
