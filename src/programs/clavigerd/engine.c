@@ -25,6 +25,7 @@
 #include "keeper/control.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "net/metrics.h"
 #include "programs/clavigerd/engine_kmip.h"
 #include "programs/clavigerd/reach.h"
 #include "programs/clavigerd/reload.h"
@@ -399,6 +400,7 @@ static enum err start_api(struct engine *e, struct err_detail *detail)
         .fd = c->api_fd, .is_unix = true, .tables = &table, .tables_len = 1};
     TRY(net_http_new(e->control_loop, &http, &e->http, detail));
     TRY(start_line(e, detail));
+    net_metrics_register();
     if (c->metrics_fd < 0)
         return ERR_OK;
     const struct net_http_table figures = {.routes = metrics_routes,
