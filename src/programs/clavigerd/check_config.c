@@ -1,3 +1,4 @@
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -29,7 +30,9 @@ static void readable(const char *what, const char *path)
 {
     struct err_detail detail = {0};
     enum err err = access(path, R_OK) == 0 ? ERR_OK : err_errno(&detail, "%s", path);
-    verdict(what, err, &detail);
+    char named[PATH_MAX + 64];
+    (void)snprintf(named, sizeof named, "%s %s", what, path);
+    verdict(err == ERR_OK ? named : what, err, &detail);
 }
 
 static void check_listen(const char *what, const struct settings_list *list)
