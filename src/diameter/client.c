@@ -511,8 +511,3 @@ void diameter_client_free(struct diameter_client *client)
     explicit_bzero(client->out, sizeof client->out);
     free(client);
 }
-
-void diameter_client_freep(struct diameter_client **client)
-{
-    diameter_client_free(*client);
-}

@@ -15,7 +15,6 @@ MUST_CHECK enum err diameter_client_new(const struct diameter_properties *props,
                                         struct diameter_client **ret_client);
 /* Says goodbye (DPR) to the server it is connected to. NULL is allowed. */
 void diameter_client_free(struct diameter_client *client);
-void diameter_client_freep(struct diameter_client **client);
 
 #define DIAMETER_WANT_MN 32u /* gateway key or node root key */
 #define DIAMETER_WANT_HA 64u /* code download key */

@@ -219,16 +219,6 @@ bool diameter_message_read(struct bytes frame, const struct diameter_header *hea
     return check_avps(&c, message->body, grammar, 0);
 }
 
-bool diameter_group_read(struct bytes value, enum diameter_grammar_id grammar,
-                         struct diameter_message *group, struct diameter_fault *ret_fault)
-{
-    group->header = (struct diameter_header){0};
-    group->body = value;
-    memset(group->count, 0, sizeof group->count);
-    struct check c = {.fault = ret_fault, .message = group, .left = DIAMETER_AVPS_MAX};
-    return check_avps(&c, value, grammar, 0);
-}
-
 bool diameter_each(struct bytes *at, enum avp_id id, struct avp *ret_avp)
 {
     struct avp avp;

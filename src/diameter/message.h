@@ -86,9 +86,6 @@ bool diameter_header_check(const struct diameter_header *header, struct diameter
 bool diameter_message_read(struct bytes frame, const struct diameter_header *header,
                            enum diameter_grammar_id grammar, struct diameter_message *message,
                            struct diameter_fault *ret_fault);
-/* The same for the content of one grouped AVP. */
-bool diameter_group_read(struct bytes value, enum diameter_grammar_id grammar,
-                         struct diameter_message *group, struct diameter_fault *ret_fault);
 /* Go through all AVPs of one kind: start with `*at` = message->body, false at the end. */
 bool diameter_each(struct bytes *at, enum avp_id id, struct avp *ret_avp);
 /* Find Session-Id and Proxy-Info without any check, for answers to what could not be read. */

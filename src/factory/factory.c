@@ -62,21 +62,6 @@ void factory_closep(struct factory **factory)
     factory_close(*factory);
 }
 
-struct store *factory_store(struct factory *factory)
-{
-    return factory->store;
-}
-
-const char *factory_directory(const struct factory *factory)
-{
-    return factory->directory;
-}
-
-uint64_t factory_package_max(const struct factory *factory)
-{
-    return factory->package_max;
-}
-
 enum err read_begin(struct factory *factory, struct factory_read *ret_read,
                     struct err_detail *detail)
 {

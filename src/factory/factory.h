@@ -30,6 +30,3 @@ MUST_CHECK enum err factory_open(struct store *store, struct vault *vault,
                                  struct factory **ret_factory);
 void factory_close(struct factory *factory); /* NULL is allowed */
 void factory_closep(struct factory **factory);
-struct store *factory_store(struct factory *factory);
-const char *factory_directory(const struct factory *factory);
-uint64_t factory_package_max(const struct factory *factory);

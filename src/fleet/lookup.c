@@ -121,21 +121,6 @@ enum err fleet_lookup_network(struct fleet_lookup *lookup, struct bytes realm,
     return ERR_OK;
 }
 
-unsigned fleet_network_view_id_bits(const struct fleet_network_view *network)
-{
-    return network->id_bits;
-}
-
-const char *fleet_network_view_name(const struct fleet_network_view *network)
-{
-    return network->name;
-}
-
-const char *fleet_network_view_realm(const struct fleet_network_view *network)
-{
-    return network->realm;
-}
-
 enum err fleet_lookup_allowed(struct fleet_lookup *lookup, const struct fleet_peer_view *peer,
                               const struct fleet_network_view *network)
 {

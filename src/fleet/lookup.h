@@ -37,9 +37,6 @@ struct fleet_network_view; /* opaque */
 /* Case-insensitive. ERR_NOT_FOUND. */
 MUST_CHECK enum err fleet_lookup_network(struct fleet_lookup *lookup, struct bytes realm,
                                          const struct fleet_network_view **ret_network);
-unsigned fleet_network_view_id_bits(const struct fleet_network_view *network);
-const char *fleet_network_view_name(const struct fleet_network_view *network);
-const char *fleet_network_view_realm(const struct fleet_network_view *network);
 /* ERR_DENIED where the peer may not read the network. */
 MUST_CHECK enum err fleet_lookup_allowed(struct fleet_lookup *lookup,
                                          const struct fleet_peer_view *peer,

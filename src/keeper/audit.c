@@ -225,11 +225,6 @@ uint64_t audit_durable(const struct audit *audit)
     return audit->durable;
 }
 
-const uint8_t *audit_chain_id(const struct audit *audit)
-{
-    return audit->header.chain_id;
-}
-
 uint64_t audit_segment(const struct audit *audit)
 {
     return audit->header.number;
@@ -426,11 +421,6 @@ void audit_free(struct audit *audit)
     hash_free(audit->hash);
     free(audit->memory);
     free(audit);
-}
-
-void audit_freep(struct audit **audit)
-{
-    audit_free(*audit);
 }
 
 bool audit_sign_due(const struct audit *audit, uint64_t now_us)

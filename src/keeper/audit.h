@@ -61,7 +61,6 @@ MUST_CHECK enum err audit_open(const struct audit_setup *setup, struct audit **r
                                struct err_detail *detail);
 /* Closes the descriptors; commits nothing. NULL is allowed. */
 void audit_free(struct audit *audit);
-void audit_freep(struct audit **audit);
 
 /* Takes `fd`, an empty segment; ERR_STATE where a spare is there, ERR_ARGUMENT where its size is
  * wrong or it is not empty (closed then). */
@@ -85,7 +84,6 @@ MUST_CHECK enum err audit_flush_buffered(struct audit *audit, struct err_detail 
 /* The last record appended, and the last one that is durable. */
 void audit_head(const struct audit *audit, struct audit_head *ret_head);
 uint64_t audit_durable(const struct audit *audit);
-const uint8_t *audit_chain_id(const struct audit *audit); /* AUDIT_CHAIN_SIZE bytes */
 
 /* Signing the head. Due when something but signatures was recorded and the interval is over, or a
  * segment was closed since the last one; false while one is under way. */

@@ -54,12 +54,6 @@ void seal_key_free(struct seal_key *key)
     free(key);
 }
 
-void seal_key_freep(struct seal_key **key)
-{
-    seal_key_free(*key);
-    *key = NULL;
-}
-
 uint16_t seal_key_version(const struct seal_key *key)
 {
     return key->version;

@@ -31,7 +31,6 @@ struct seal_key;
 /* `key` has SEAL_DOMAIN_KEY bytes, `version` is not 0. */
 MUST_CHECK enum err seal_key_new(struct bytes key, uint16_t version, struct seal_key **ret_key);
 void seal_key_free(struct seal_key *key); /* wipes; NULL is allowed */
-void seal_key_freep(struct seal_key **key);
 uint16_t seal_key_version(const struct seal_key *key);
 
 /* The version a record names; ERR_SEAL where it isn't a record at all. */

@@ -181,12 +181,6 @@ void keeper_server_free(struct keeper_server *server)
     free(server);
 }
 
-void keeper_server_freep(struct keeper_server **server)
-{
-    keeper_server_free(*server);
-    *server = NULL;
-}
-
 static void close_conn(struct keeper_server *server, unsigned number)
 {
     struct conn *conn = &server->conns[number];

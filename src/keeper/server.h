@@ -30,4 +30,3 @@ MUST_CHECK enum err keeper_server_run(struct keeper_server *server, struct err_d
 /* Any thread, or a signal handler. */
 void keeper_server_stop(struct keeper_server *server);
 void keeper_server_free(struct keeper_server *server);
-void keeper_server_freep(struct keeper_server **server);

@@ -297,8 +297,3 @@ uint32_t line_port_baud(const struct line_port *port)
 {
     return port->baud;
 }
-
-int line_port_fd(const struct line_port *port)
-{
-    return port->fd;
-}

@@ -26,4 +26,3 @@ MUST_CHECK enum err line_port_write(struct line_port *port, struct bytes data, u
 /* Forget what came and was not read. */
 void line_port_flush(struct line_port *port);
 uint32_t line_port_baud(const struct line_port *port); /* 0: TCP */
-int line_port_fd(const struct line_port *port);        /* to poll, not to read */

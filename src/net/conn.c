@@ -612,11 +612,6 @@ struct net_loop *net_conn_loop(const struct net_conn *conn)
     return conn->loop;
 }
 
-void *net_conn_ctx(const struct net_conn *conn)
-{
-    return conn->ctx;
-}
-
 void net_conn_set_ctx(struct net_conn *conn, void *ctx)
 {
     conn->ctx = ctx;

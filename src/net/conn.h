@@ -119,7 +119,6 @@ MUST_CHECK enum err net_conn_starttls(struct net_conn *conn, struct net_tls *tls
                                       const char *tls_name);
 
 struct net_loop *net_conn_loop(const struct net_conn *conn);
-void *net_conn_ctx(const struct net_conn *conn);
 void net_conn_set_ctx(struct net_conn *conn, void *ctx);
 /* "192.0.2.1:3868", "[2001:db8::1]:3868", "unix"; lives as long as the connection. */
 const char *net_conn_peer(const struct net_conn *conn);

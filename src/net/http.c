@@ -149,7 +149,6 @@ static enum err read_request(struct net_http_request *r, struct bytes frame,
 
 static void on_frame(struct net_conn *conn, void *ctx, struct bytes frame)
 {
-    static _Atomic uint64_t ids;
     struct http_conn *hc = ctx;
     struct net_http_request *r = hc != NULL ? calloc(1, sizeof *r) : NULL;
     if (r == NULL) {
@@ -158,7 +157,6 @@ static void on_frame(struct net_conn *conn, void *ctx, struct bytes frame)
     }
     r->hc = hc;
     r->loop = hc->http->loop;
-    r->id = atomic_fetch_add(&ids, 1) + 1;
     hc->request = r;
     net_conn_hold(conn);
     socklen_t len = sizeof r->peer;
@@ -431,14 +429,4 @@ bool net_http_peer(const struct net_http_request *r, uid_t *ret_uid, gid_t *ret_
     *ret_gid = r->peer.gid;
     *ret_pid = r->peer.pid;
     return true;
-}
-
-struct net_loop *net_http_loop(const struct net_http_request *r)
-{
-    return r->loop;
-}
-
-uint64_t net_http_request_id(const struct net_http_request *r)
-{
-    return r->id;
 }

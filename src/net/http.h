@@ -79,9 +79,6 @@ void **net_http_slot(struct net_http_request *request);
 /* As net_conn_peer and net_conn_peer_cert. Loop's thread. */
 const char *net_http_address(const struct net_http_request *request);
 const struct net_peer_cert *net_http_peer_cert(struct net_http_request *request);
-struct net_loop *net_http_loop(const struct net_http_request *request);
-/* Number of the request in this process, for the log. */
-uint64_t net_http_request_id(const struct net_http_request *request);
 
 /* Answers: end the request, any thread; the body is copied. `type`: "application/json". */
 void net_http_answer(struct net_http_request *request, int status, const char *type,

@@ -32,7 +32,6 @@ struct http_conn {
 struct net_http_request {
     struct http_conn *hc; /* held, so it lives as long as the request */
     struct net_loop *loop;
-    uint64_t id;
     char *text; /* copy of the head; all views point into it, each with a NUL behind */
     size_t text_len;
     struct net_http_head head;

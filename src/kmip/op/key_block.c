@@ -194,13 +194,6 @@ static enum err form(struct kmip_call *call, uint32_t object_type, struct bytes 
     return ERR_OK;
 }
 
-enum err kmip_key_form(struct kmip_call *call, uint32_t object_type, uint32_t alg,
-                       struct bytes material, uint32_t format, struct bytes *ret_bytes)
-{
-    (void)alg;
-    return form(call, object_type, material, format, 0, ret_bytes);
-}
-
 uint32_t kmip_key_default_format(uint16_t version, uint32_t object_type, uint32_t alg)
 {
     const bool private = object_type == KMIP_OBJECT_PRIVATE_KEY;

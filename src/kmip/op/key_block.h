@@ -25,10 +25,6 @@ MUST_CHECK enum err kmip_key_write(struct kmip_call *call, const struct vault_ob
                                    const struct kmip_attrs *attrs, uint32_t format,
                                    uint32_t compression, struct bytes material,
                                    struct kmip_node *to);
-/* The material (as `kmip_key_material.material`) in a format: bytes, or ERR where the format is a
- * structure (Transparent). For wrapping. */
-MUST_CHECK enum err kmip_key_form(struct kmip_call *call, uint32_t object_type, uint32_t alg,
-                                  struct bytes material, uint32_t format, struct bytes *ret_bytes);
 /* Key Format Type where neither client nor registration says one (KMIP 2.1, 4.26); versions before
  * 1.3 have no transparent form for all curves. */
 uint32_t kmip_key_default_format(uint16_t version, uint32_t object_type, uint32_t alg);
