@@ -52,7 +52,7 @@ MUST_CHECK enum err vault_object_look(struct store_conn *conn, struct bytes uid,
 bool vault_object_was_served(struct vault *vault, uint64_t id, bool *ret_served);
 
 /* How many objects of each group have each value of an attribute that is a number. Walks the
- * index of that attribute: some 50 ms for a million objects. */
+ * index of that attribute: tenths of a second for a million objects. */
 typedef enum err vault_count_fn(void *ctx, uint32_t group, int64_t value, uint64_t count);
 MUST_CHECK enum err vault_object_count(struct store_conn *conn, uint32_t attribute,
                                        vault_count_fn *each, void *ctx, struct err_detail *detail);
