@@ -455,6 +455,36 @@ def test_killed_within_an_import(ready, turn):
     assert caller.call("GET", "/v1/line/config?alias=six")[0] == (200 if now else 404)
 
 
+def test_answers_are_as_the_document_says(station, ready):
+    """The routes of factory and line with something in them; test_openapi.py has the rest."""
+    match = pytest.importorskip("openapi_check").match
+    caller, place, node = admin(ready.daemon), station.place(), "0x00006001"
+    run_id = str(uuid.uuid4())
+    begin = {"run": run_id, "operation": "PROVISION", "operator": "mira", "port": "/dev/ttyUSB0", **place}
+    key = {"run": run_id, **place, "time": "2026-11-21T12:00:00Z", "key": "5a" * KEY, "kcv": "00" * 8,
+           "applications": [{"name": "emcm", "id": "1", "key": "aa", "extra": "bb"}]}
+    end = {"return_code": 0, "node_id": node, "versions_before": {"node": "1.0"}, "versions_after": {"node": "1.2"}, "locked": True, "seconds": 2.5}
+    match(caller.must("POST", "/v1/line/runs", begin, 201), "POST", "/v1/line/runs")
+    match(caller.must("PUT", f"/v1/line/devices/{node}", key), "PUT", "/v1/line/devices/{node}")
+    match(caller.must("POST", f"/v1/line/runs/{run_id}/end", end), "POST", "/v1/line/runs/{run}/end")
+    recipient = openssl("pkey", "-pubout", stdin=openssl("genrsa", "2048").out).out
+    give = {"config_id": CONFIG, "revision": 1, "recipient": recipient}
+    match(caller.must("POST", "/v1/line/gateway-keys", give), "POST", "/v1/line/gateway-keys")
+    match(caller.must("PUT", "/v1/factory/aliases/documented", {"config_id": CONFIG}), "PUT", "/v1/factory/aliases/{alias}")
+    caller.job("/v1/factory/exports", {"nodes": node})
+    for path, filled in [("/v1/line/config", f"/v1/line/config?id={CONFIG}"), ("/v1/line/devices/{node}", f"/v1/line/devices/{node}"),
+                         ("/v1/factory/packages/{config}", f"/v1/factory/packages/{CONFIG}"), ("/v1/factory/devices/{node}", f"/v1/factory/devices/{node}"),
+                         *((p, p) for p in ("/v1/status", "/v1/packagers", "/v1/factory/packages", "/v1/factory/aliases", "/v1/factory/devices",
+                                            "/v1/factory/runs", "/v1/factory/line", "/v1/factory/exports"))]:
+        answer = match(caller.must("GET", filled), "GET", path)
+        lists = [v for v in answer.values() if isinstance(v, list)]
+        assert lists == [] or any(lists) or path.startswith("/v1/line/"), (path, answer)
+    pretest = station.begin("PRETEST")
+    station.end(pretest, 0, "0x00006002")
+    for path, filled in (("/v1/factory/devices", "/v1/factory/devices?state=pretested"), ("/v1/factory/devices/{node}", "/v1/factory/devices/0x6002")):
+        assert "'state': 'pretested'" in str(match(caller.must("GET", filled), "GET", path))
+
+
 def set_line(config, key, value):
     """In the section [factory]: keys that are commented are defaults."""
     text = config.read_text()

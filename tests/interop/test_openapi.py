@@ -8,10 +8,10 @@ import pytest
 from harness import SOURCE, Daemon, wait_for
 from https_wire import Browser, first_password, settle
 
-yaml = pytest.importorskip("yaml")
+pytest.importorskip("yaml")
 jsonschema = pytest.importorskip("jsonschema")
+from openapi_check import API, answer_schema, check, deref, unknown  # noqa: E402
 
-API = yaml.safe_load((SOURCE / "docs/openapi.yaml").read_text())
 METHODS = ("get", "post", "put", "patch", "delete")
 OPERATIONS = {(m.upper(), path): item[m] for path, item in API["paths"].items() for m in METHODS if m in item}
 ADMIN = "words of the first user"
@@ -27,29 +27,9 @@ def routes():
     return {**found, ("POST", "/v1/login"): "LOGIN"}
 
 
-def resolve(schema):
-    """A schema that stands by itself, its references within the document."""
-    return {**schema, "components": API["components"]}
-
-
-def check(value, schema):
-    jsonschema.Draft202012Validator(resolve(schema)).validate(value)
-
-
-def answer_schema(operation):
-    for status, response in operation["responses"].items():
-        if status.startswith("2") and "application/json" in response.get("content", {}):
-            return response["content"]["application/json"]["schema"]
-    return None
-
-
 def body_schema(operation):
     content = operation.get("requestBody", {}).get("content", {})
     return content.get("application/json", {}).get("schema")
-
-
-def deref(schema):
-    return API["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]] if "$ref" in schema else schema
 
 
 def fill(path):
@@ -110,6 +90,7 @@ def test_answers_are_as_the_document_says(daemon, admin, path):
     answer = admin.get(fill(path) + query)
     if answer.status == 200:
         check(answer.json, answer_schema(OPERATIONS["GET", path]))
+        assert unknown(answer.json, answer_schema(OPERATIONS["GET", path])) == []
     else:
         assert answer.status in (404, 422), answer
         check(answer.json, {"$ref": "#/components/schemas/Refusal"})

@@ -52,7 +52,9 @@ export const Devices = component<PageProps>(({ session, place }) => {
             <section class="part" aria-label="Devices">
                 <ErrorBox error={found.error ?? more.error} retry={found.reload} />
                 {!found.data ? (found.error ? null : <Loading rows={8} what="Loading devices" />) : rows.length === 0 ? (
-                    filtered ? <Empty icon="search" title="No device fits">Widen the search: fewer filters, or a shorter id.</Empty>
+                    filtered ? <Empty icon="search" title="No device fits">
+                        Widen the search: fewer filters, or a shorter id.{filter.state === "" ? <span> Devices that have had their PRETEST only are listed by themselves: <button type="button" class="link" onClick={() => change("state")("pretested")}>search them</button></span> : null}
+                    </Empty>
                         : <Empty icon="devices" title="No device yet">Devices appear here when a station has given them their key.</Empty>
                 ) : [
                     <Table key="t" caption="Devices" busy={found.loading} rows={rows} rowKey={(d) => d.node_id} columns={[
