@@ -107,6 +107,27 @@ def test_the_loop_takes_one_device_after_the_other(line):
     assert out.count("return code 0: done") == 2
 
 
+def test_several_hosts(line):
+    """Each gets its own firmware, configuration and key; a host whose backend wants none gets none."""
+    device = line.device("--host", "zigbee:1.0", "--host", "gas:3.0")
+    emcm = line.server.config["applications"][0]
+    line.server.files["gas.cfg"] = b"gas = 1\n"
+    line.server.config["applications"] += [
+        {**emcm, "name": "gas", "version": "3.0", "public_key": None, "firmware": None, "field_configuration": line.server.entry("gas.cfg"),
+         "factory_configuration": None},
+        {**emcm, "name": "zigbee", "version": "7.0"}]
+    line.provision(device.pty)
+    (done,) = line.server.runs.values()
+    assert done["versions_before"] == {"node": "1.0.0.0", "emcm": "1.2.0.0", "gas": "3.0", "zigbee": "1.0"}
+    assert done["versions_after"] == {"node": "2.1.0.0", "emcm": "5.6.7.8", "gas": "3.0", "zigbee": "7.0"}
+    told = {a["name"]: a for a in line.server.devices[NODE]["applications"]}
+    assert set(told) == {"emcm", "gas", "zigbee"} and told["gas"]["key"] == told["gas"]["extra"] == ""
+    keys = {name: line.server.open(told[name]["key"]) for name in ("emcm", "zigbee")}
+    assert keys["emcm"] != keys["zigbee"]
+    assert all(check_value(key).hex() == told[name]["extra"] for name, key in keys.items())
+    line.no_secret_anywhere()
+
+
 # ---------------------------------------------------------------- stages
 
 
