@@ -11,7 +11,7 @@
 
 #define PEM_LEN_MAX ((size_t)64 * 1024)
 
-static json_t *services_json(const struct api_daemon *daemon, struct api *api)
+static json_t *services_json(const struct api_daemon *daemon)
 {
     json_t *list = json_array();
     const char *name = NULL;
@@ -19,8 +19,6 @@ static json_t *services_json(const struct api_daemon *daemon, struct api *api)
     for (unsigned n = 0;
          daemon->service != NULL && daemon->service(daemon->ctx, n, &name, text, sizeof text); n++)
         (void)json_array_append_new(list, json_pack("{s:s s:s}", "service", name, "state", text));
-    (void)json_array_append_new(list, json_pack("{s:s s:s}", "service", "factory", "state",
-                                                api_factory_state(api) != NULL ? "on" : "off"));
     return list;
 }
 
@@ -75,16 +73,16 @@ static enum err get_status(struct api_call *call, json_t **ret_answer, struct er
     TRY(keeper_status(call->fleet.keeper, &keeper, detail));
     TRY(fleet_count(api_fleet(call->api), detail, &counts));
     store_stats(api_store(call->api), &store);
-    json_t *answer = json_pack(
-        "{s:s s:I s:o s:s s:{s:s s:I s:I s:I s:i} s:o s:o s:{s:I s:I s:I s:I s:I}}", "version",
-        CLAVIGER_VERSION, "pid", (json_int_t)getpid(), "started", json_of_time(daemon->started),
-        "configuration", daemon->config_path, "store", "url", daemon->store_url, "bytes",
-        (json_int_t)store.file_bytes, "log_bytes", (json_int_t)store.log_bytes, "commits",
-        (json_int_t)store.commits, "schema", (int)store.schema_version, "keeper",
-        keeper_json(&keeper), "services", services_json(daemon, call->api), "counts", "networks",
-        (json_int_t)counts.networks, "gateways", (json_int_t)counts.peers, "nodes",
-        (json_int_t)counts.nodes, "revoked", (json_int_t)counts.revoked, "destroyed",
-        (json_int_t)counts.destroyed);
+    json_t *answer =
+        json_pack("{s:s s:I s:o s:s s:{s:s s:I s:I s:I s:i} s:o s:o s:{s:I s:I s:I s:I s:I}}",
+                  "version", CLAVIGER_VERSION, "pid", (json_int_t)getpid(), "started",
+                  json_of_time(daemon->started), "configuration", daemon->config_path, "store",
+                  "url", daemon->store_url, "bytes", (json_int_t)store.file_bytes, "log_bytes",
+                  (json_int_t)store.log_bytes, "commits", (json_int_t)store.commits, "schema",
+                  (int)store.schema_version, "keeper", keeper_json(&keeper), "services",
+                  services_json(daemon), "counts", "networks", (json_int_t)counts.networks,
+                  "gateways", (json_int_t)counts.peers, "nodes", (json_int_t)counts.nodes,
+                  "revoked", (json_int_t)counts.revoked, "destroyed", (json_int_t)counts.destroyed);
     if (answer == NULL)
         return ERR_NO_MEMORY;
     (void)json_object_set_new(json_object_get(answer, "keeper"), "head",

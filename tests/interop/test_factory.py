@@ -47,6 +47,12 @@ def folders(factory):
     return sorted(p.name for p in (factory.daemon.state / "packages").iterdir())
 
 
+def test_status_says_what_is_served(factory):
+    rows = [s["state"] for s in factory.daemon.json("status")["services"] if s["service"] == "factory"]
+    assert len(rows) == 1 and f"packages in {factory.daemon.state / 'packages'}" in rows[0] and str(PLAIN) in rows[0]
+    assert [s["state"] for s in factory.operator.json("status")["services"] if s["service"] == "factory"] == ["off"]
+
+
 # Importing.
 
 

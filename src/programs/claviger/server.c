@@ -37,7 +37,9 @@ enum err command_server_ca(struct cli *cli)
 enum err command_server_reload(struct cli *cli)
 {
     TRY(cli_call(cli, NET_HTTP_POST, NULL, NULL, "/v1/reload"));
-    cli_say(cli, "reloaded\n");
+    cli_say(cli,
+            "reloaded: certificates, the peer table, log level, [kmip] and [https] but for their "
+            "addresses; other settings count from the next start\n");
     return ERR_OK;
 }
 

@@ -195,12 +195,11 @@ static void factory_service(const struct settings *s, char *to, size_t cap)
     static const char *const files[] = {[SETTINGS_FACTORY_FILES_HTTPS] = "over HTTPS",
                                         [SETTINGS_FACTORY_FILES_HTTP] = "over HTTP",
                                         [SETTINGS_FACTORY_FILES_SHARED] = "in a shared folder"};
-    char plain[256];
+    char plain[256], packages[PATH_MAX];
     join_list(&s->factory.http_listen, plain, sizeof plain);
-    if (s->factory.enabled)
-        (void)snprintf(to, cap, "packages in %s, files %s%s%s", s->factory.directory,
-                       files[s->factory.files], *plain != '\0' ? ", stations without TLS at " : "",
-                       plain);
+    if (s->factory.enabled && service_packages_dir(s, packages, sizeof packages) == ERR_OK)
+        (void)snprintf(to, cap, "packages in %s, files %s%s%s", packages, files[s->factory.files],
+                       *plain != '\0' ? ", stations without TLS at " : "", plain);
     else
         (void)snprintf(to, cap, "off");
 }
