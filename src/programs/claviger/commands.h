@@ -84,11 +84,11 @@
     COMMAND("factory import", command_factory_import)                                              \
     COMMAND("factory packages", command_factory_packages)                                          \
     COMMAND("factory show", command_factory_show)                                                  \
+    COMMAND("factory file", command_factory_file)                                                  \
     COMMAND("factory alias", command_factory_alias)                                                \
     COMMAND("factory packager", command_factory_packager)                                          \
     COMMAND("factory devices", command_factory_devices)                                            \
     COMMAND("factory device", command_factory_device)                                              \
-    COMMAND("factory file", command_factory_file)                                                  \
     COMMAND("factory runs", command_factory_runs)                                                  \
     COMMAND("factory export", command_factory_export)                                              \
     COMMAND("factory exports", command_factory_exports)                                            \
