@@ -105,6 +105,7 @@
     ROUTE(GET, "/v1/factory/devices/{node}", show_device, FACTORY_READ, API_JSON, 0)               \
     ROUTE(GET, "/v1/factory/runs", list_runs, FACTORY_READ, API_JSON, 0)                           \
     ROUTE(GET, "/v1/factory/line", show_line, FACTORY_READ, API_JSON, 0)                           \
+    ROUTE(POST, "/v1/factory/prune", prune_factory, FACTORY_MANAGE, API_JSON, API_BODY_MAX)        \
     ROUTE(GET, "/v1/factory/exports", list_exports, FACTORY_READ, API_JSON, 0)                     \
     ROUTE(POST, "/v1/factory/exports", export_devices, FACTORY_EXPORT, API_JSON, API_BODY_MAX)     \
     ROUTE(POST, "/v1/factory/exports/{id}/repeat", repeat_export, FACTORY_EXPORT, API_JSON,        \

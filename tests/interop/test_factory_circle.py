@@ -205,6 +205,35 @@ def test_a_server_that_is_killed(circle, fleet):
         assert said.count("joined") == 2
 
 
+def test_old_runs_go(circle, fleet):
+    """By hand; the newest run of each device, what was exported and what is to be exported stay."""
+    station = Station(circle, "line-prune")
+    nodes = fleet(0x00B0D000)
+    station.provision(nodes, "--skip_lock")
+    path = circle.export("prune.xml", "--nodes", "0x00b0d000")
+    station.provision(nodes, "--skip_lock")
+    station.provision(nodes)
+
+    def mine():
+        return [r for r in circle.factory.json("factory", "runs", "--limit", "1000")["runs"] if r["node_id"] == "0x00b0d000"]
+    assert len(mine()) == 3
+    time.sleep(1.1)  # times are in seconds
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    devices, dry = circle.devices(), circle.factory.json("factory", "prune", "--before", now, "--dry-run")
+    assert dry["dry_run"] and dry["runs"] >= 2 and len(mine()) == 3
+    done = circle.factory.json("factory", "prune", "--before", now)
+    assert done["runs"] == dry["runs"] and len(mine()) == 1
+    assert circle.devices() == devices
+    again = circle.folder / "prune-again.xml"
+    number = circle.factory.json("factory", "exports")["exports"][0]["id"]
+    circle.factory.cli("factory", "export", "-o", again, "--repeat", number)
+    assert again.read_bytes() == path.read_bytes()
+    assert f"{done['runs']} runs" in circle.factory.records("factory-pruned")[-1]["text"]
+    circle.factory.cli("factory", "prune", "--before", "2999-01-01", status=None)
+    assert "has not come yet" in circle.factory.cli("factory", "prune", "--before", "2999-01-01", status=None).err
+    circle.factory.cli("factory", "prune", status=USAGE)
+
+
 def test_a_factory_that_is_restored(circle, fleet):
     """Store and packages' files from one backup: stations go on, with every file as it was."""
     station = Station(circle, "line-backup")

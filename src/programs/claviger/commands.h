@@ -92,6 +92,7 @@
     COMMAND("factory runs", command_factory_runs)                                                  \
     COMMAND("factory export", command_factory_export)                                              \
     COMMAND("factory exports", command_factory_exports)                                            \
+    COMMAND("factory prune", command_factory_prune)                                                \
     COMMAND("factory line", command_factory_line)                                                  \
     COMMAND("server public-key", command_server_public_key)                                        \
     COMMAND("server ca", command_server_ca)                                                        \

@@ -224,6 +224,22 @@ enum err command_factory_exports(struct cli *cli)
     return ERR_OK;
 }
 
+enum err command_factory_prune(struct cli *cli)
+{
+    bool dry = cli_option(cli, "dry-run") != NULL;
+    AUTO(json_freep) json_t *result = NULL;
+    json_t *spec = json_pack("{s:s s:b}", "before", cli_option(cli, "before"), "dry_run", dry);
+    if (spec == NULL)
+        return err_set(&cli->detail, ERR_SYNTAX, "--before: not UTF-8 text");
+    TRY(cli_job(cli, spec, NULL, &result, "/v1/factory/prune"));
+    if (!cli_print_json(cli, result))
+        cli_say(cli, "before %s: %s and %s %s\n", cli_text(result, "before"),
+                cli_count(cli_int(result, "runs"), "run", "runs"),
+                cli_count(cli_int(result, "keys"), "replaced key", "replaced keys"),
+                dry ? "would be deleted" : "deleted");
+    return ERR_OK;
+}
+
 /* ---- the line, live ---- */
 
 static void print_stations(const struct cli *cli, const json_t *line)

@@ -20,6 +20,7 @@
 #include "diameter/properties.h"
 #include "diameter/server.h"
 #include "factory/gateway_keys.h"
+#include "factory/prune.h"
 #include "fleet/network.h"
 #include "keeper/client.h"
 #include "keeper/control.h"
@@ -42,6 +43,8 @@
 
 #define LINE_LISTENERS_MAX   8
 #define LINE_CONNECTIONS_MAX 1000
+#define PRUNE_S              600
+#define PRUNE_SLICE_S        5
 #define OWN_LINKS            2 /* one for start-up and background work, one for Diameter's clerk */
 
 struct engine {
@@ -58,6 +61,8 @@ struct engine {
     struct net_timer *alive;
     struct net_timer *goodbye;
     struct net_timer *remember;
+    struct net_timer *prune;
+    uint64_t prune_cursor[2]; /* of the background thread */
     struct vault_chain chain;
     struct diameter_server *diameter;
     struct engine_kmip kmip;
@@ -438,6 +443,41 @@ static void on_remember(void *ctx)
         log_debug("the background thread is busy"); /* the next tick will do */
 }
 
+/* A slice of the walk: the background thread has other work, too. */
+static bool prune_on(void *ctx, const char *stage, uint64_t done, uint64_t total)
+{
+    (void)stage;
+    (void)done;
+    (void)total;
+    return clock_mono_ns() < *(const uint64_t *)ctx;
+}
+
+static void prune_factory(void *ctx)
+{
+    struct engine *e = ctx;
+    uint64_t until = clock_mono_ns() + (uint64_t)PRUNE_SLICE_S * 1000000000;
+    const struct fleet_call call = {.fleet = e->fleet,
+                                    .keeper = e->keeper,
+                                    .actor = vault_actor_daemon(),
+                                    .progress = prune_on,
+                                    .progress_ctx = &until};
+    const struct factory_prune request = {.before = clock_now_s() -
+                                                    e->config->settings->factory.keep_runs * 86400,
+                                          .cursor = e->prune_cursor};
+    struct factory_pruned pruned;
+    struct err_detail detail = {0};
+    enum err err = factory_prune(e->factory, &call, &request, &pruned, &detail);
+    if (err != ERR_OK && err != ERR_CANCELLED)
+        log_failure(LOG_LEVEL_WARN, "can't delete old runs", err, &detail);
+}
+
+static void on_prune(void *ctx)
+{
+    struct engine *e = ctx;
+    if (workers_submit(e->background, prune_factory, e) != ERR_OK)
+        log_debug("the background thread is busy"); /* the next tick will do */
+}
+
 /* ---- supervisor ---- */
 
 static void stop(struct engine *e, enum err why)
@@ -534,6 +574,9 @@ static enum err watch_supervisor(struct engine *e)
     TRY(net_timer_new(e->control_loop, on_remember, e, &e->remember));
     net_timer_every(e->alive, ALIVE_MS);
     net_timer_every(e->remember, UINT64_C(1000) * REMEMBER_S);
+    TRY(net_timer_new(e->control_loop, on_prune, e, &e->prune));
+    if (e->factory != NULL && e->config->settings->factory.keep_runs > 0)
+        net_timer_every(e->prune, UINT64_C(1000) * PRUNE_S);
     return control_tell(e->config->control, CONTROL_READY, 0, NULL);
 }
 
@@ -579,6 +622,7 @@ static void clean_up(struct engine *e)
     net_timer_free(e->alive);
     net_timer_free(e->goodbye);
     net_timer_free(e->remember);
+    net_timer_free(e->prune);
     engine_kmip_timer_free(&e->kmip);
     net_http_free(e->metrics);
     for (unsigned i = 0; i < LINE_LISTENERS_MAX; i++)
