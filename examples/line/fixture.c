@@ -1,7 +1,7 @@
 /* A fixture: provision the device on a port and show the files that its host needs.
  *
  *     cc fixture.c $(pkg-config --cflags --libs claviger-line) -o fixture
- *     ./fixture /dev/ttyUSB0 192.168.0.10 ~/.config/claviger/station 0x12345678abc 1000
+ *     ./fixture /dev/ttyUSB0 192.168.0.10:8085 ~/.config/claviger/station 0x12345678abc 1000
  */
 #include <claviger-line.h>
 

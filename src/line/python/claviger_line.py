@@ -64,7 +64,10 @@ class _AppData(Structure):
 
 
 def _load():
-    library = ctypes.CDLL(os.environ.get("CLAVIGER_LINE_LIBRARY") or "libclaviger-line.so.1")
+    try:
+        library = ctypes.CDLL(os.environ.get("CLAVIGER_LINE_LIBRARY") or "libclaviger-line.so.1")
+    except OSError as error:
+        raise ImportError(f"{error}; CLAVIGER_LINE_LIBRARY names the library where it is not installed") from error
     for name, result, arguments in (
             ("cline_api_version", c_uint, []),
             ("cline_code_text", c_char_p, [c_int]),

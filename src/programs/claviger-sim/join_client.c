@@ -35,7 +35,8 @@ static enum err connect_gateway(struct join_client *client, struct err_detail *d
     }
     freeaddrinfo(list);
     if (client->fd < 0)
-        return err_set(detail, ERR_CLOSED, "%s:%u: nobody listens there", client->host,
+        return err_set(detail, ERR_CLOSED,
+                       "%s:%u: nobody listens there; 'claviger-sim gateway' would", client->host,
                        client->port);
     return ERR_OK;
 }

@@ -26,6 +26,12 @@ def entry(name):
             "path": "/files/" + name}
 
 
+def import_without_library():
+    answer = subprocess.run([sys.executable, "-c", "import claviger_line"], capture_output=True, text=True,
+                            env={**os.environ, "CLAVIGER_LINE_LIBRARY": "/nowhere.so", "PYTHONPATH": sys.argv[2]}, check=False)
+    return answer.stderr
+
+
 class Server(BaseHTTPRequestHandler):
     config = None
 
@@ -142,6 +148,11 @@ class Module(unittest.TestCase):
         self.assertEqual(raised.exception.code, 2)
         self.assertEqual(claviger_line.provision(claviger_line.Connection("x"), self.log, False, 0x45, "127.0.0.1", 1, profile="/nonexistent"),
                          100)
+
+    def test_without_library(self):
+        said = import_without_library()
+        self.assertIn("ImportError", said)
+        self.assertIn("CLAVIGER_LINE_LIBRARY", said.splitlines()[-1])
 
     def test_codes(self):
         self.assertEqual(claviger_line.codeText(0), "done")

@@ -55,8 +55,8 @@ export const ErrorBox = ({ error, retry }: { error: Error | null | undefined; re
     if (e.code === "UNSUPPORTED") return <Empty icon="system" title="Not part of this daemon">{e.detail || e.message}</Empty>;
     return (
         <div class="error-box" role="alert">
-            <p><strong>{e.message}</strong> <code>{e.code}</code></p>
-            {e.detail ? <p>{e.detail}</p> : null}
+            <p><strong>{e.detail || e.message}</strong></p>
+            <p class="muted">{e.detail ? e.message : ""}<code>{e.code}</code></p>
             {e.hint ? <p class="hint">{e.hint}</p> : null}
             {retry ? <p><button type="button" onClick={retry}>Try again</button></p> : null}
         </div>
