@@ -202,6 +202,36 @@ static void what_was_exported_is_known(void **state)
     assert_int_equal(bench_ask(&bench, "SELECT count(*) FROM device_export"), 2);
 }
 
+/* A key that was reported and never came into the device: the one before counts again, and it was
+ * exported already. */
+static void a_key_that_counts_again_keeps_its_export(void **state)
+{
+    (void)state;
+    struct factory_export_result result;
+    bool is_new = false;
+    uint64_t serial = 0, node = 7;
+    bench_provision(&bench, 50, node, 1000);
+    assert_ok(export_to(&everything, first, &result));
+    const uint64_t before = (uint64_t)bench_ask(&bench, "SELECT exported FROM device");
+    assert_int_not_equal(before, 0);
+    struct factory_run_begin run = bench_run(51);
+    const struct factory_keying theirs = bench_keying(50, node), lost = bench_keying(51, node);
+    assert_ok(factory_run_begin(bench.factory, &run, &is_new, NULL));
+    assert_ok(factory_device_key(bench.factory, &lost, &serial, NULL));
+    assert_int_equal(bench_ask(&bench, "SELECT exported FROM device"), 0);
+    run = bench_run(52);
+    assert_ok(factory_run_begin(bench.factory, &run, &is_new, NULL));
+    struct factory_run_end ended = bench_run_ended(52, 0, &node);
+    ended.kcv = theirs.kcv;
+    assert_ok(factory_run_end(bench.factory, &ended, &is_new, NULL));
+    assert_int_equal(bench_ask(&bench, "SELECT exported FROM device"), before);
+    struct factory_device_counts counts;
+    assert_ok(factory_device_count(bench.factory, &counts, NULL));
+    assert_int_equal(counts.of[FACTORY_DEVICE_PROVISIONED][1], 1);
+    assert_int_equal(counts.of[FACTORY_DEVICE_PROVISIONED][0], 0);
+    assert_int_equal(counts.of[FACTORY_DEVICE_KEYED][0], 0);
+}
+
 static bool stop(void *ctx, const char *stage, uint64_t done, uint64_t total)
 {
     (void)stage;
@@ -283,4 +313,4 @@ static void the_file_is_as_its_schema_says(void **state)
 TEST_MAIN(CASE(selections_select), CASE(ranges_are_read_strictly), CASE(an_export_can_be_repeated),
           CASE(an_export_that_is_not_signed_is_none), CASE(what_was_exported_is_known),
           CASE(an_export_that_stops_leaves_nothing), CASE(an_export_that_crashed_is_undone),
-          CASE(the_file_is_as_its_schema_says))
+          CASE(the_file_is_as_its_schema_says), CASE(a_key_that_counts_again_keeps_its_export))
