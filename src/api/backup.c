@@ -63,7 +63,7 @@ static enum err copy_all(struct api *api, const struct fleet_call *call, const c
     if (err == ERR_OK)
         return ERR_OK;
     (void)unlink(path);
-    if (copy->packages.revisions > 0)
+    if (packages != NULL && copy->packages.revisions > 0)
         (void)unlink(packages);
     return err;
 }
