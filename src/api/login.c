@@ -210,7 +210,7 @@ static void refuse(struct attempt *attempt, enum err err)
     char seconds[24];
     if (err == ERR_RATE && attempt->wait_s > 0) {
         (void)snprintf(seconds, sizeof seconds, "%lld", (long long)attempt->wait_s);
-        (void)err_set(&attempt->detail, err, "too many wrong passwords; wait %s seconds", seconds);
+        err = err_set(&attempt->detail, ERR_ATTEMPTS, "wait %s s", seconds);
         enum err ignored = net_http_set_header(attempt->request, "Retry-After", seconds);
         (void)ignored;
     }

@@ -61,8 +61,7 @@ static enum err check_old(struct api_call *call, const char *old, struct err_det
     enum err err = logins_check(api_logins(call->api), api_store(call->api), call->session->name,
                                 bytes_str(old), source, true, &person, &wait_s, detail);
     if (err == ERR_RATE)
-        return err_set(detail, err, "too many wrong passwords; wait %lld seconds",
-                       (long long)wait_s);
+        return err_set(detail, ERR_ATTEMPTS, "wait %lld s", (long long)wait_s);
     /* 401 would say that the session is over */
     return err == ERR_UNAUTHENTICATED ? err_set(detail, ERR_DENIED, "the old password is wrong")
                                       : err;

@@ -113,6 +113,16 @@ def test_session_lost(page, factory):
     page.heading("Audit")  # where one was
 
 
+def test_session_lost_for_two_questions_at_once(page, factory):
+    factory.sessions.clear()
+    page.at("#/networks")  # asks for networks and for gateways: both are refused
+    page.heading("Log in")
+    page.until(lambda: sum("401" in m for m in page.messages()) >= 1, "a refusal")
+    page.js("return new Promise((done) => setTimeout(done, 300))")
+    page.says("Your session has ended")
+    page.messages()
+
+
 def test_answers_are_not_kept(page):
     assert page.js("return Object.keys(localStorage).filter((k) => k !== 'theme').length + Object.keys(sessionStorage).length") == 0
     assert json.loads(page.js("return JSON.stringify(document.cookie)")) == ""

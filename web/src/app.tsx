@@ -164,7 +164,7 @@ const App = component(() => {
     useEffect(() => {
         onSessionLost(() => {
             useCsrf("");
-            set((before) => ({ session: null, known: true, error: null, ended: before.session !== null }));
+            set((before) => ({ session: null, known: true, error: null, ended: before.ended || before.session !== null }));
         });
         look();
     }, []);

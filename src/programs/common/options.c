@@ -419,6 +419,7 @@ enum exit_status exit_status_of(enum err err)
     case ERR_CONFIG: return EXIT_USAGE;
     case ERR_BUSY:
     case ERR_RATE:
+    case ERR_ATTEMPTS:
     case ERR_CLOSED:
     case ERR_UNREACHABLE:
     case ERR_TIMEOUT:
