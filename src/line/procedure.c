@@ -98,24 +98,41 @@ static void pause_ms(unsigned ms)
                     NULL);
 }
 
+/* One question. A gateway that answered before and is away now may be back at the next one. */
+static enum err ask_gateway(struct run *run, bool *answered, bool last,
+                            enum line_gateway_join *ret_join)
+{
+    struct line_fault fault = {0};
+    enum err err = line_ota_status(run->job->ota, run->identity.node_id, ret_join, &fault);
+    if (err == ERR_OK)
+        *answered = true;
+    if (err == ERR_OK || last || !*answered || fault.code != LINE_GATEWAY_UNREACHABLE) {
+        run->fault = fault;
+        return err;
+    }
+    run_log(run, LOG_LEVEL_INFO, "asked again: %s", fault.text);
+    return ERR_OK;
+}
+
 /* Until the gateway says that the device joined. */
 static enum err wait_for_join(struct run *run)
 {
     const struct line_job *job = run->job;
     uint32_t most = job->join_timeout_s != 0 ? job->join_timeout_s : JOIN_S;
     uint64_t begun = clock_mono_ns();
-    for (;;) {
+    for (bool answered = false;;) {
         enum line_gateway_join join = LINE_GATEWAY_UNKNOWN;
         uint32_t seconds = (uint32_t)((clock_mono_ns() - begun) / 1000000000u);
+        bool last = seconds >= most || is_cancelled(job);
         run_stage(run, "over the air", seconds < most ? seconds : most, most);
-        TRY(line_ota_status(job->ota, run->identity.node_id, &join, &run->fault));
+        TRY(ask_gateway(run, &answered, last, &join));
         if (join == LINE_GATEWAY_JOINED)
             return ERR_OK;
         if (join == LINE_GATEWAY_REFUSED)
             return line_fail(&run->fault, LINE_NOT_JOINED, "the gateway refused the device");
         if (seconds >= most)
             return line_fail(&run->fault, LINE_NOT_JOINED, "not within %u seconds", most);
-        if (is_cancelled(job))
+        if (last)
             return line_fail(&run->fault, LINE_NOT_JOINED, "the wait was ended");
         pause_ms(job->join_poll_ms != 0 ? job->join_poll_ms : JOIN_POLL);
     }

@@ -9,6 +9,10 @@ enum err line_gateway_status(const struct line_gateway *gateway, uint64_t node,
     fake_gateway.one_x = gateway->one_x;
     if (fake_gateway.err != ERR_OK)
         return err_set(detail, fake_gateway.err, "fake gateway");
+    if (fake_gateway.asked != 0 && fake_gateway.lost != 0) {
+        fake_gateway.lost--;
+        return err_set(detail, ERR_UNREACHABLE, "fake gateway");
+    }
     *ret_status = (struct line_gateway_status){0};
     if (++fake_gateway.asked > fake_gateway.polls)
         ret_status->join = fake_gateway.then;

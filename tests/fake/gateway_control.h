@@ -7,6 +7,7 @@ struct fake_gateway {
     enum err err;   /* what every call gives */
     unsigned polls; /* so many times a node is unknown ... */
     enum line_gateway_join then;
+    unsigned lost; /* so many calls after the first answer find nobody */
     unsigned asked, cleared;
     bool one_x;
 };

@@ -387,8 +387,10 @@ static void stages_lead_to_the_same(void **state)
     assert_int_equal(fake_node.transfers, transfers);
     job.operation = LINE_POSTTEST;
     fake_gateway.polls = 3;
+    fake_gateway.lost = 5;
     run_is(LINE_OK);
     assert_int_equal(fake_gateway.asked, 4);
+    assert_int_equal(fake_gateway.lost, 0);
     assert_true(fake_gateway.one_x);
     one_identity();
     assert_string_equal(fake_node.targets[0].label, "45/3 field");
@@ -464,6 +466,10 @@ static void the_test_over_the_air_can_fail(void **state)
     fake_gateway.then = LINE_GATEWAY_UNKNOWN;
     job.join_timeout_s = 1;
     run_is(LINE_NOT_JOINED);
+    /* a gateway that answered before may restart meanwhile */
+    fake_gateway.lost = UINT32_MAX;
+    run_is(LINE_GATEWAY_UNREACHABLE);
+    fake_gateway.lost = 0;
     atomic_bool cancel = true;
     job.join_timeout_s = 600;
     job.cancel = &cancel;
