@@ -1,7 +1,7 @@
 import { h } from "preact";
 import { PageProps } from "../app";
 import { get, path, post, remove, saveText } from "../api";
-import { ago } from "../format";
+import { time } from "../format";
 import { component, useLoad, useState } from "../hooks";
 import { may } from "../session";
 import { Sign } from "../ui/icons";
@@ -92,8 +92,8 @@ const SOON_MS = 30 * 86_400_000;
 /* A certificate that ends soon has to be seen before its station stops. */
 const end = (c: ClientRow) => {
     const left = c.not_after ? new Date(c.not_after).getTime() - Date.now() : Infinity;
-    return left < 0 ? <Sign mark="bad">ended <Time value={c.not_after} /></Sign>
-        : left < SOON_MS ? <Sign mark="warn"><Time value={c.not_after} />, {ago(c.not_after)}</Sign> : <Time value={c.not_after} />;
+    const day = c.not_after ? <time dateTime={c.not_after} class="nowrap">{time(c.not_after).slice(0, 10)}</time> : <span class="muted">–</span>;
+    return left < 0 ? <Sign mark="bad">ended {day}</Sign> : left < SOON_MS ? <Sign mark="warn">{day}</Sign> : day;
 };
 
 export const Clients = component<PageProps>(({ session }) => {
@@ -120,7 +120,7 @@ export const Clients = component<PageProps>(({ session }) => {
                         { name: "State", cell: (c) => <Sign mark={c.enabled ? "good" : "bad"}>{c.enabled ? "enabled" : "disabled"}</Sign> },
                         { name: "May", cell: (c) => c.kind === "kmip" ? c.permissions?.join(", ") : c.kind === "station" ? "the line" : "log in from it" },
                         { name: "Groups", wide: true, cell: (c) => c.groups?.join(", ") },
-                        { name: "Certificate", cell: (c) => c.certificate ? <Code>{c.certificate.slice(0, 16)}…</Code> : c.has_password ? "password" : "–" },
+                        { name: "Certificate", cell: (c) => c.certificate ? <Code>{c.certificate.slice(0, 8)}…</Code> : c.has_password ? "password" : "–" },
                         { name: "Valid until", cell: (c) => end(c) },
                         { name: "Created", wide: true, cell: (c) => <Time value={c.created} /> },
                         ...(manage ? [{ name: "Actions", shy: true, cell: (c: ClientRow) => (

@@ -76,10 +76,10 @@ export const Device = component<PageProps>(({ place }) => {
                             <Part title="Keys it was given" note="The newest counts; by their check values.">
                                 {(d.keyings ?? []).length === 0 ? <p class="muted">None.</p> : (
                                     <Table caption="Keys, newest first" rows={[...d.keyings].sort((a, b) => b.serial - a.serial)} rowKey={(k) => k.serial} columns={[
+                                        { name: "Check value", cell: (k) => <Code>{k.kcv}</Code> },
                                         { name: "Time", cell: (k) => <Time value={k.time} seconds /> },
                                         { name: "Station", cell: (k) => k.station },
                                         { name: "Batch", num: true, cell: (k) => k.batch },
-                                        { name: "Check value", cell: (k) => <Code>{k.kcv}</Code> },
                                     ]} />
                                 )}
                             </Part>
