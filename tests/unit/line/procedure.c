@@ -474,6 +474,7 @@ static void the_test_over_the_air_can_fail(void **state)
     job.join_timeout_s = 600;
     job.cancel = &cancel;
     run_is(LINE_NOT_JOINED);
+    job.cancel = NULL;
     assert_int_equal(server.reports, 0);
     assert_int_equal(fake_node.keys[NODE_ROOT_KEY].active_len, 0);
 }
