@@ -312,9 +312,11 @@ def test_an_operator_killed_at_the_import(circle, fleet):
         with subprocess.Popen([program("claviger"), "--socket", str(circle.operator.socket), "batch", "import", NETWORK, str(path)],
                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             time.sleep(delay)
+            kids = circle.operator.kids().values()
             circle.operator.process.send_signal(signal.SIGKILL)
             circle.operator.process.wait(10)
             process.wait(60)
+        wait_for(lambda k=kids: not any(alive(kid) for kid in k), "the daemon's children to end")
         circle.operator.start()
         new = {n["id"] for n in circle.operator.nodes()} - before
         assert len(new) in (0, 4)
