@@ -20,8 +20,8 @@ void json_wipe_memory(void);
 json_t *json_of_id(uint64_t id, unsigned id_bits);
 /* "2026-11-21T02:39:00Z", or null for 0. */
 json_t *json_of_time(int64_t seconds);
-/* The other way round: UTC with or without its Z, or a day alone, which is its first second or, where
- * `day_end`, its last. ERR_ARGUMENT names `what`; a day that no calendar has is one. */
+/* The other way round: UTC with or without its Z, or a day alone, which is its first second or,
+ * where `day_end`, its last. ERR_ARGUMENT names `what`; a day that no calendar has is one. */
 MUST_CHECK enum err json_read_time(const char *what, const char *text, bool day_end,
                                    int64_t *ret_seconds, struct err_detail *detail);
 /* Text of somebody else's: what is cut within a character loses it, bytes that are no UTF-8 become

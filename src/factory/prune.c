@@ -25,8 +25,7 @@ static const char *const windows[KINDS] = {
 };
 
 /* Rows of a window that may go: its ends, and the time. A run that has not ended may be under way
- * for a day. An export that is being made has keys in
- * its file that it has not marked yet. */
+ * for a day. An export that is being made has keys in its file that it has not marked yet. */
 #define OLD_RUNS                                                                                   \
     "FROM factory_run WHERE id IN (SELECT r.id FROM factory_run r WHERE r.id > ?1 AND r.id <= ?2 " \
     "AND r.begun < ?3 AND (r.ended < ?3 OR (r.ended IS NULL AND r.begun < ?3 - 86400)) AND "       \
