@@ -6,6 +6,7 @@
 #include "api/json.h"
 #include "api/resources.h"
 #include "audit_kinds.h"
+#include "base/clock.h"
 #include "base/hex.h"
 #include "crypto/pem.h"
 #include "factory/packager.h"
@@ -140,6 +141,28 @@ static enum err import_package(struct api_call *call, json_t **ret_answer,
     return api_start_job(call, "package-import", import_job, ret_answer);
 }
 API_HANDLER(import_package)
+
+static enum err append_waiting(void *ctx, const struct factory_waiting *waiting)
+{
+    const struct factory_package *package = waiting->package;
+    json_t *json = json_pack("{s:o s:o s:s s:s s:s s:s s:s s:s s:i}", "import",
+                             json_sprintf("%" PRIu64, waiting->import), "config_id",
+                             json_of_config(package->config_id), "label", package->label,
+                             "node_type", package->node_type, "node_version", package->node_version,
+                             "network", package->network, "comment", package->comment,
+                             "imported_by", package->imported_by, "left", (int)waiting->left_s);
+    return json_array_append_new(ctx, json) == 0 ? ERR_OK : ERR_NO_MEMORY;
+}
+
+static enum err list_imports(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
+{
+    struct factory *factory = NULL;
+    AUTO(json_freep) json_t *array = json_array();
+    TRY(api_factory(call, &factory, detail));
+    TRY(factory_staged_each(factory, clock_mono_ns(), append_waiting, array));
+    return api_give(json_pack("{s:O}", "imports", array), ret_answer);
+}
+API_HANDLER(list_imports)
 
 static enum err import_number(const struct api_call *call, uint64_t *ret_id,
                               struct err_detail *detail)

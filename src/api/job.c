@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/json.h"
 #include "base/clock.h"
@@ -226,21 +227,28 @@ static struct job *find(struct jobs *jobs, uint64_t id)
     return NULL;
 }
 
+static json_t *brief(const struct job *job)
+{
+    json_t *json =
+        json_pack("{s:I s:s s:s s:s s:s s:I s:I}", "job", (json_int_t)job->id, "kind", job->kind,
+                  "owner", job->owner, "state", states[job->state], "stage", job->stage, "done",
+                  (json_int_t)job->done, "total", (json_int_t)job->total);
+    if (json != NULL && job->state == JOB_FAILED)
+        (void)json_object_set_new(json, "error", json_of_error(job->err, &job->detail));
+    return json;
+}
+
 static json_t *show(const struct job *job, uint64_t from_line)
 {
-    json_t *lines = json_array();
+    json_t *json = brief(job), *lines = json_array();
     size_t len = json_array_size(job->lines);
     for (size_t i = from_line < len ? (size_t)from_line : len; i < len; i++)
         (void)json_array_append(lines, json_array_get(job->lines, i));
-    json_t *json =
-        json_pack("{s:I s:s s:s s:s s:s s:I s:I s:o s:I s:I}", "job", (json_int_t)job->id, "kind",
-                  job->kind, "owner", job->owner, "state", states[job->state], "stage", job->stage,
-                  "done", (json_int_t)job->done, "total", (json_int_t)job->total, "lines", lines,
-                  "next", (json_int_t)len, "lines_total", (json_int_t)job->lines_total);
+    (void)json_object_set_new(json, "lines", lines);
+    (void)json_object_set_new(json, "next", json_integer((json_int_t)len));
+    (void)json_object_set_new(json, "lines_total", json_integer((json_int_t)job->lines_total));
     if (json != NULL && job->result != NULL)
         (void)json_object_set(json, "result", job->result);
-    if (json != NULL && job->state == JOB_FAILED)
-        (void)json_object_set_new(json, "error", json_of_error(job->err, &job->detail));
     return json;
 }
 
@@ -255,6 +263,36 @@ enum err jobs_show(struct jobs *jobs, uint64_t id, uint64_t from_line, json_t **
     if (json == NULL)
         return ERR_NO_MEMORY;
     *ret_json = json;
+    return ERR_OK;
+}
+
+static int newer(const void *a, const void *b)
+{
+    uint64_t x = (*(const struct job *const *)a)->id, y = (*(const struct job *const *)b)->id;
+    return (x < y) - (x > y);
+}
+
+enum err jobs_list(struct jobs *jobs, const char *owner, json_t **ret_array)
+{
+    const struct job *found[JOBS_MAX];
+    size_t len = 0;
+    json_t *array = json_array();
+    (void)pthread_mutex_lock(&jobs->lock);
+    for (size_t i = 0; i < JOBS_MAX; i++) {
+        const struct job *job = &jobs->slots[i];
+        if (job->id != 0 && (owner == NULL || strcmp(job->owner, owner) == 0))
+            found[len++] = job;
+    }
+    qsort(found, len, sizeof(found[0]), newer);
+    bool good = array != NULL;
+    for (size_t i = 0; i < len && good; i++)
+        good = json_array_append_new(array, brief(found[i])) == 0;
+    (void)pthread_mutex_unlock(&jobs->lock);
+    if (!good) {
+        json_decref(array);
+        return ERR_NO_MEMORY;
+    }
+    *ret_array = array;
     return ERR_OK;
 }
 

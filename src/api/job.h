@@ -44,6 +44,9 @@ bool job_progress(void *job, const char *stage, uint64_t done, uint64_t total);
  * `from_line`], "next":N,"result":{...},"error":{...}}. ERR_NOT_FOUND. */
 MUST_CHECK enum err jobs_show(struct jobs *jobs, uint64_t id, uint64_t from_line,
                               json_t **ret_json);
+/* An array of all that are known, the newest first, each as above without lines and result. `owner`
+ * NULL: everybody's. */
+MUST_CHECK enum err jobs_list(struct jobs *jobs, const char *owner, json_t **ret_array);
 MUST_CHECK enum err jobs_cancel(struct jobs *jobs, uint64_t id);
 /* How many wait and how many run. */
 void jobs_load(struct jobs *jobs, unsigned *ret_waiting, unsigned *ret_running);

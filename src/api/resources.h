@@ -90,6 +90,7 @@
     ROUTE(GET, "/v1/packagers", list_packagers, FACTORY_READ, API_JSON, 0)                         \
     ROUTE(POST, "/v1/packagers", add_packager, FACTORY_MANAGE, API_JSON, API_BODY_MAX)             \
     ROUTE(DELETE, "/v1/packagers/{name}", remove_packager, FACTORY_MANAGE, API_JSON, 0)            \
+    ROUTE(GET, "/v1/factory/imports", list_imports, FACTORY_MANAGE, API_JSON, 0)                   \
     ROUTE(POST, "/v1/factory/imports", import_package, FACTORY_MANAGE, API_JSON, API_BODY_MAX)     \
     ROUTE(POST, "/v1/factory/imports/{id}/commit", commit_import, FACTORY_MANAGE, API_JSON,        \
           API_BODY_MAX)                                                                            \
@@ -116,6 +117,7 @@
     ROUTE(DELETE, "/v1/uploads/{id}", delete_upload, FILE, API_JSON, 0)                            \
     ROUTE(GET, "/v1/downloads/{id}", read_download, FILE, API_JSON, 0)                             \
     ROUTE(DELETE, "/v1/downloads/{id}", delete_download, FILE, API_JSON, 0)                        \
+    ROUTE(GET, "/v1/jobs", list_jobs, JOB, API_JSON, 0)                                            \
     ROUTE(GET, "/v1/jobs/{id}", show_job, JOB, API_JSON, 0)                                        \
     ROUTE(DELETE, "/v1/jobs/{id}", cancel_job, JOB, API_JSON, 0)
 

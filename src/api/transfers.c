@@ -77,15 +77,29 @@ static enum err delete_download(struct api_call *call, json_t **ret_answer,
 API_HANDLER(delete_download)
 
 /* Another's job is not found; administrators and auditors see all. */
+static bool sees_all_jobs(const struct api_call *call)
+{
+    enum vault_role role = call->fleet.actor.role;
+    return role == VAULT_ROLE_ADMINISTRATOR || role == VAULT_ROLE_AUDITOR;
+}
+
+static enum err list_jobs(struct api_call *call, json_t **ret_answer, struct err_detail *detail)
+{
+    (void)detail;
+    json_t *jobs = NULL;
+    TRY(jobs_list(api_jobs(call->api), sees_all_jobs(call) ? NULL : call->fleet.actor.name, &jobs));
+    return api_give(json_pack("{s:o}", "jobs", jobs), ret_answer);
+}
+API_HANDLER(list_jobs)
+
 static enum err find_job(struct api_call *call, uint64_t id, uint64_t from, json_t **ret_job,
                          struct err_detail *detail)
 {
-    const struct vault_actor *actor = &call->fleet.actor;
     AUTO(json_freep) json_t *job = NULL;
     enum err err = jobs_show(api_jobs(call->api), id, from, &job);
     const char *owner = json_string_value(json_object_get(job, "owner"));
-    if (err == ERR_OK && actor->role != VAULT_ROLE_ADMINISTRATOR &&
-        actor->role != VAULT_ROLE_AUDITOR && (owner == NULL || strcmp(owner, actor->name) != 0))
+    if (err == ERR_OK && !sees_all_jobs(call) &&
+        (owner == NULL || strcmp(owner, call->fleet.actor.name) != 0))
         err = ERR_NOT_FOUND;
     if (err == ERR_NOT_FOUND)
         return err_set(detail, err, "no job %" PRIu64 "; jobs are known for an hour", id);

@@ -80,6 +80,35 @@ unsigned factory_staged_count(struct factory *factory)
     return waiting;
 }
 
+/* The list has the newest first; ids rise. */
+static const struct factory_staged *next_after(const struct factory *factory, uint64_t id)
+{
+    const struct factory_staged *next = NULL;
+    for (const struct factory_staged *s = factory->staged; s != NULL; s = s->next) {
+        if (s->id > id && (next == NULL || s->id < next->id))
+            next = s;
+    }
+    return next;
+}
+
+enum err factory_staged_each(struct factory *factory, uint64_t now_ns, factory_waiting_fn *each,
+                             void *ctx)
+{
+    enum err err = ERR_OK;
+    (void)pthread_mutex_lock(&factory->lock);
+    for (const struct factory_staged *s = next_after(factory, 0); s != NULL && err == ERR_OK;
+         s = next_after(factory, s->id)) {
+        uint64_t age = now_ns > s->since_ns ? (now_ns - s->since_ns) / 1000000000 : 0;
+        const struct factory_waiting waiting = {
+            .import = s->id,
+            .package = &s->package,
+            .left_s = age < FACTORY_STAGED_S ? (unsigned)(FACTORY_STAGED_S - age) : 0};
+        err = each(ctx, &waiting);
+    }
+    (void)pthread_mutex_unlock(&factory->lock);
+    return err;
+}
+
 /* A number, where there is room for one more. */
 static enum err reserve(struct factory *factory, uint64_t *ret_id, struct err_detail *detail)
 {

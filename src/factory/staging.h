@@ -26,6 +26,16 @@ MUST_CHECK enum err factory_stage(struct factory *factory, const struct fleet_ca
                                   uint32_t *ret_replaces, struct err_detail *detail);
 /* How many wait to be committed or dropped. */
 unsigned factory_staged_count(struct factory *factory);
+/* They, in the order in which they came. `package` and strings are for the call only; `left_s`
+ * until it is dropped by itself. `each` may not call back. */
+struct factory_waiting {
+    uint64_t import;
+    const struct factory_package *package;
+    unsigned left_s;
+};
+typedef enum err factory_waiting_fn(void *ctx, const struct factory_waiting *waiting);
+MUST_CHECK enum err factory_staged_each(struct factory *factory, uint64_t now_ns,
+                                        factory_waiting_fn *each, void *ctx);
 /* ERR_NOT_FOUND; ERR_EXISTS as above; after another error it is staged still. */
 MUST_CHECK enum err factory_stage_commit(struct factory *factory, const struct fleet_call *call,
                                          uint64_t import, uint64_t *ret_config_id,

@@ -84,9 +84,19 @@ def test_a_staged_package_is_not_seen(ready):
     assert staged["package"]["config_id"] == "0x0000000000000077" and staged["replaces"] is None
     assert caller.call("GET", "/v1/factory/packages/0x77")[0] == 404
     assert caller.call("GET", "/v1/line/config?alias=seven")[0] == 404
-    caller.must("DELETE", f"/v1/factory/imports/{staged['import']}", status=204)
+    waiting, = ready.daemon.json("factory", "imports")["imports"]
+    assert (waiting["import"], waiting["config_id"]) == (staged["import"], "0x0000000000000077") and 3500 < waiting["left"] <= 3600
+    assert "0x0000000000000077" in ready.daemon.cli("factory", "imports").out
+    ready.daemon.cli("factory", "imports", "drop", staged["import"])
+    assert ready.daemon.json("factory", "imports")["imports"] == []
+    assert "no import" in ready.daemon.cli("factory", "imports", "drop", staged["import"], status=harness.REFUSED).err
+    ready.daemon.cli("factory", "imports", "lose", "1", status=harness.USAGE)
     assert caller.call("POST", f"/v1/factory/imports/{staged['import']}/commit")[0] == 404
     assert folders(ready) == [CONFIG]
+    jobs = ready.daemon.json("server", "jobs")["jobs"]
+    assert jobs[0]["kind"] == "package-import" and jobs[0]["state"] == "done" and "lines" not in jobs[0]
+    assert "package-import" in ready.daemon.cli("server", "jobs").out
+    ready.daemon.cli("server", "jobs", "cancel", "999999", status=harness.REFUSED)
 
 
 @pytest.mark.parametrize("what", ["passphrase", "cut", "bit", "text"])

@@ -248,6 +248,9 @@ def test_jobs_and_files_are_ones_own(daemon, admin, alice):
     assert admin.get(f"/v1/jobs/{job}").status == 200
     assert alice.get(f"/v1/jobs/{job}").status == 404
     assert alice.ask("DELETE", f"/v1/jobs/{job}").status == 404
+    listed = {name: [j["job"] for j in who.get("/v1/jobs").json["jobs"]] for name, who in (("olga", officer), ("admin", admin), ("alice", alice))}
+    assert listed["olga"] == [job] and job in listed["admin"] and job not in listed["alice"]
+    assert listed["admin"] == sorted(listed["admin"], reverse=True)
     upload = alice.post("/v1/uploads").json["upload"]
     assert upload > 2 ** 20  # nobody finds it by counting
     assert alice.ask("DELETE", f"/v1/uploads/{upload}").status == 204

@@ -439,7 +439,10 @@ def test_system_and_backup(site, page):
     assert queues(page)["files on their way"].isdigit()
     page.click("Back up")
     page.until(lambda: "the backup is made" in page.text(), "the backup")
-    page.until(lambda: page.js("return [...document.querySelectorAll('section')].some((s) => /^Jobs/.test(s.innerText) && /backup\\b[^]*done/.test(s.innerText))"),
-               "the job among the jobs, told by the daemon")
+    backed_up = "return [...document.querySelectorAll('section')].some((s) => /^Jobs/.test(s.innerText) && /backup\\b[^]*done/.test(s.innerText))"
+    page.until(lambda: page.js(backed_up), "the job among the jobs, told by the daemon")
+    to(page, "Users")
+    to(page, "System")
+    page.until(lambda: page.js(backed_up), "the job among those of before")
     page.until(lambda: any(f.stat().st_size > 100_000 and f.suffix != ".crdownload" for f in page.downloads.iterdir()), "the backup as a file")
     page.picture(PICTURES / "daemon-system.png")

@@ -422,6 +422,9 @@ class Api:
                 return {}
             case ("GET", "downloads", number):
                 return f.downloads.get(int(number)) or self.missing("download", number)
+            case ("GET", "jobs"):
+                return {"jobs": [{name: value for name, value in job.items() if name in ("job", "kind", "owner", "state", "stage", "done", "total", "error")}
+                                 for job in reversed(f.jobs.values())]}
             case ("GET", "jobs", number):
                 return f.jobs.get(int(number)) or self.missing("job", number)
             case ("POST", "reload"):

@@ -82,6 +82,7 @@
     COMMAND("kmip raw", command_kmip_raw)                                                          \
     COMMAND("kmip decode", command_kmip_decode)                                                    \
     COMMAND("factory import", command_factory_import)                                              \
+    COMMAND("factory imports", command_factory_imports)                                            \
     COMMAND("factory packages", command_factory_packages)                                          \
     COMMAND("factory show", command_factory_show)                                                  \
     COMMAND("factory file", command_factory_file)                                                  \
@@ -97,6 +98,7 @@
     COMMAND("server public-key", command_server_public_key)                                        \
     COMMAND("server ca", command_server_ca)                                                        \
     COMMAND("server reload", command_server_reload)                                                \
+    COMMAND("server jobs", command_server_jobs)                                                    \
     COMMAND("server backup", command_server_backup)                                                \
     COMMAND("vault list", command_vault_list)                                                      \
     COMMAND("vault rotate", command_vault_rotate)                                                  \

@@ -204,6 +204,41 @@ static enum err read_packages(struct cli *cli, const char *search, json_t **ret_
     return ERR_OK;
 }
 
+static enum err list_imports(struct cli *cli)
+{
+    AUTO(json_freep) json_t *answer = NULL;
+    TRY(cli_call(cli, NET_HTTP_GET, NULL, &answer, "/v1/factory/imports"));
+    if (cli_print_json(cli, answer))
+        return ERR_OK;
+    static const char *const titles[] = {"import", "configuration", "label",
+                                         "by",     "comment",       "minutes left"};
+    struct table *table = table_new(titles, ARRAY_LEN(titles));
+    size_t i;
+    const json_t *import;
+    json_array_foreach(json_object_get(answer, "imports"), i, import)
+    {
+        const char *cells[] = {
+            cli_text(import, "import"),  cli_text(import, "config_id"),
+            cli_text(import, "label"),   cli_text(import, "imported_by"),
+            cli_text(import, "comment"), cli_grouped((cli_int(import, "left") + 59) / 60)};
+        table_row(table, cells);
+    }
+    cli_table(cli, table);
+    return ERR_OK;
+}
+
+enum err command_factory_imports(struct cli *cli)
+{
+    const char *word = cli_arg(cli, 0), *import = cli_arg(cli, 1);
+    if (word == NULL)
+        return list_imports(cli);
+    if (strcmp(word, "drop") != 0 || import == NULL)
+        return err_set(&cli->detail, ERR_ARGUMENT, "wanted: nothing, or drop IMPORT");
+    TRY(cli_call(cli, NET_HTTP_DELETE, NULL, NULL, "/v1/factory/imports/%s", cli_escape(import)));
+    cli_say(cli, "import %s is given up\n", import);
+    return ERR_OK;
+}
+
 enum err command_factory_packages(struct cli *cli)
 {
     const char *search = cli_option(cli, "search");

@@ -43,6 +43,45 @@ enum err command_server_reload(struct cli *cli)
     return ERR_OK;
 }
 
+static enum err list_jobs(struct cli *cli)
+{
+    AUTO(json_freep) json_t *answer = NULL;
+    TRY(cli_call(cli, NET_HTTP_GET, NULL, &answer, "/v1/jobs"));
+    if (cli_print_json(cli, answer))
+        return ERR_OK;
+    static const char *const titles[] = {"job", "kind", "by", "state", "stage", "done", "of"};
+    struct table *table = table_new(titles, ARRAY_LEN(titles));
+    size_t i;
+    const json_t *job;
+    json_array_foreach(json_object_get(answer, "jobs"), i, job)
+    {
+        char number[24];
+        (void)snprintf(number, sizeof number, "%lld", (long long)cli_int(job, "job"));
+        const char *cells[] = {number,
+                               cli_text(job, "kind"),
+                               cli_text(job, "owner"),
+                               cli_text(job, "state"),
+                               cli_text(job, "stage"),
+                               cli_grouped(cli_int(job, "done")),
+                               cli_grouped(cli_int(job, "total"))};
+        table_row(table, cells);
+    }
+    cli_table(cli, table);
+    return ERR_OK;
+}
+
+enum err command_server_jobs(struct cli *cli)
+{
+    const char *word = cli_arg(cli, 0), *job = cli_arg(cli, 1);
+    if (word == NULL)
+        return list_jobs(cli);
+    if (strcmp(word, "cancel") != 0 || job == NULL)
+        return err_set(&cli->detail, ERR_ARGUMENT, "wanted: nothing, or cancel JOB");
+    TRY(cli_call(cli, NET_HTTP_DELETE, NULL, NULL, "/v1/jobs/%s", cli_escape(job)));
+    cli_say(cli, "job %s is told to end\n", job);
+    return ERR_OK;
+}
+
 static enum err fetch_packages(struct cli *cli, uint64_t id, const char *path, json_t *packages)
 {
     char beside[PATH_MAX];

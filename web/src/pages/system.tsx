@@ -2,7 +2,7 @@ import { h } from "preact";
 import { PageProps } from "../app";
 import { get, Job, path, post, run, save, withQuery } from "../api";
 import { ago, count, size } from "../format";
-import { component, useLoad, useState } from "../hooks";
+import { component, useEffect, useLoad, useState } from "../hooks";
 import { useEvents } from "../events";
 import { may } from "../session";
 import { Icon, Mark, Sign } from "../ui/icons";
@@ -36,10 +36,16 @@ export const serviceMark = (state: string): Mark => (/^off\b/i.test(state) ? "id
 export const System = component<PageProps>(({ session }) => {
     const found = useLoad<Status>(() => get("/v1/status"), []);
     const [jobs, setJobs] = useState<Job<unknown>[]>([]);
+    const loadJobs = (): void => {
+        if (may(session, "JOB")) void get<{ jobs: Job<unknown>[] }>("/v1/jobs").then((known) => setJobs(known.jobs.slice(0, JOBS_MAX))).catch(() => undefined);
+    };
+    useEffect(loadJobs, []);
     useEvents(may(session, "JOB") ? "status,jobs" : "status", (name, data) => {
         const job = data as Job<unknown>;
-        if (name === "job" && typeof job?.job === "number") setJobs((before) => [job, ...before.filter((j) => j.job !== job.job)].slice(0, JOBS_MAX));
-    }, found.reload);
+        if (name !== "job" || typeof job?.job !== "number") return;
+        setJobs((before) => [job, ...before.filter((j) => j.job !== job.job)].sort((a, b) => b.job - a.job).slice(0, JOBS_MAX));
+        if (job.state === "failed") loadJobs(); // the list says why
+    }, () => { found.reload(); loadJobs(); });
     const [job, setJob] = useState<Job<unknown> | null>(null);
     const [made, setMade] = useState<Backup | null>(null);
     const { busy, error, work } = useWork();
@@ -115,7 +121,7 @@ export const System = component<PageProps>(({ session }) => {
                         </div>
                     </div>
                     {may(session, "JOB") ? (
-                        <Part title="Jobs" note="Long work, since this page was opened.">
+                        <Part title="Jobs" note="Long work of the last hour.">
                             {jobs.length === 0 ? <p class="muted">None.</p> : (
                                 <Table caption="Jobs" rows={jobs} rowKey={(j) => j.job} columns={[
                                     { name: "Job", cell: (j) => j.job },
