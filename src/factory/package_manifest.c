@@ -1,6 +1,7 @@
 #include "factory/package_manifest.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -19,12 +20,32 @@ static enum err wrong(const struct maker *k, const struct toml_value *value, con
     return err_set(k->detail, ERR_SYNTAX, "line %u: %s %s", value->line, value->key, what);
 }
 
+/* All but two of the letters stand at both ends of the two words. */
+static bool looks_like(const char *a, const char *b)
+{
+    size_t a_len = strlen(a), b_len = strlen(b), most = a_len > b_len ? a_len : b_len;
+    size_t least = a_len < b_len ? a_len : b_len, head = 0, tail = 0;
+    while (head < least && a[head] == b[head])
+        head++;
+    while (tail < least - head && a[a_len - 1 - tail] == b[b_len - 1 - tail])
+        tail++;
+    return most > 2 && head + tail + 2 >= most;
+}
+
+/* Where a word that nobody asked for looks like the one that is wanted, it is named. */
 static enum err missing(const struct maker *k, const struct toml_table *table, const char *key)
 {
-    if (table->name[0] == 0)
-        return err_set(k->detail, ERR_SYNTAX, "'%s' is missing", key);
-    return err_set(k->detail, ERR_SYNTAX, "line %u: '%s' is missing in [%s]", table->line, key,
-                   table->name);
+    char place[64] = "", hint[TOML_KEY_MAX + 64] = "";
+    for (size_t i = 0; i < table->values_len && hint[0] == '\0'; i++) {
+        const struct toml_value *value = &table->values[i];
+        if (!value->seen && looks_like(value->key, key))
+            (void)snprintf(hint, sizeof hint, "; hint: line %u has '%s'", value->line, value->key);
+    }
+    if (table->name[0] != '\0')
+        (void)snprintf(place, sizeof place, " in [%.50s]", table->name);
+    return table->name[0] == '\0' ? err_set(k->detail, ERR_SYNTAX, "'%s' is missing%s", key, hint)
+                                  : err_set(k->detail, ERR_SYNTAX, "line %u: '%s' is missing%s%s",
+                                            table->line, key, place, hint);
 }
 
 /* NULL where it is not there, and need not be. */

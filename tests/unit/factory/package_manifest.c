@@ -79,6 +79,7 @@ static void what_is_refused(void **state)
         {"0x12345678abc", "\"0x\"", "line 1: config_id is a number from 1"},
         {"0x12345678abc", "true", "line 1: config_id is a number from 1"},
         {"version = 3\n", "", "'version' is missing"},
+        {"version = 3\n", "vresion = 3\n", "'version' is missing; hint: line 2 has 'vresion'"},
         {"version = 3", "version = 0", "line 2: version is a number"},
         {"version = 3", "version = 4294967296", "line 2: version is a number"},
         {"version = 3", "version = \"3\"", "line 2: version is a number"},
