@@ -332,9 +332,10 @@ static void a_file_of_device_keys_is_signed(void **state)
 static void nothing_but_device_keys_is_signed(void **state)
 {
     (void)state;
-    static const char *const others[] = {"CLVGWKF1 and more than the form is long, and more of it, "
-                                         "and yet more, so that it could be anything at all, yes",
-                                         "claviger audit head", "", "<?xml version=\"1.0\""};
+    static const char *const others[] = {
+        ("CLVGWKF1 and more than the form is long, and more of it, "
+         "and yet more, so that it could be anything at all, yes"),
+        "claviger audit head", "", "<?xml version=\"1.0\""};
     AUTO(buf_done) struct buf signature = {0};
     for (size_t i = 0; i < ARRAY_LEN(others); i++) {
         assert_err(sign_text(bytes_str(others[i]), 1000, &signature), ERR_DENIED);
