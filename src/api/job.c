@@ -266,27 +266,27 @@ enum err jobs_show(struct jobs *jobs, uint64_t id, uint64_t from_line, json_t **
     return ERR_OK;
 }
 
-static int newer(const void *a, const void *b)
+/* Locked. The newest that is older than `id`. */
+static const struct job *older(const struct jobs *jobs, const char *owner, uint64_t id)
 {
-    uint64_t x = (*(const struct job *const *)a)->id, y = (*(const struct job *const *)b)->id;
-    return (x < y) - (x > y);
+    const struct job *newest = NULL;
+    for (size_t i = 0; i < JOBS_MAX; i++) {
+        const struct job *job = &jobs->slots[i];
+        if (job->id != 0 && job->id < id && (owner == NULL || strcmp(job->owner, owner) == 0) &&
+            (newest == NULL || job->id > newest->id))
+            newest = job;
+    }
+    return newest;
 }
 
 enum err jobs_list(struct jobs *jobs, const char *owner, json_t **ret_array)
 {
-    const struct job *found[JOBS_MAX];
-    size_t len = 0;
     json_t *array = json_array();
-    (void)pthread_mutex_lock(&jobs->lock);
-    for (size_t i = 0; i < JOBS_MAX; i++) {
-        const struct job *job = &jobs->slots[i];
-        if (job->id != 0 && (owner == NULL || strcmp(job->owner, owner) == 0))
-            found[len++] = job;
-    }
-    qsort(found, len, sizeof(found[0]), newer);
     bool good = array != NULL;
-    for (size_t i = 0; i < len && good; i++)
-        good = json_array_append_new(array, brief(found[i])) == 0;
+    (void)pthread_mutex_lock(&jobs->lock);
+    for (const struct job *job = older(jobs, owner, UINT64_MAX); job != NULL && good;
+         job = older(jobs, owner, job->id))
+        good = json_array_append_new(array, brief(job)) == 0;
     (void)pthread_mutex_unlock(&jobs->lock);
     if (!good) {
         json_decref(array);
