@@ -104,8 +104,9 @@ def open_files(pid):
 
 
 def alive(pid):
+    """Until its last thread has ended: the first may be gone while another still holds the files."""
     try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text() or len(os.listdir(f"/proc/{pid}/task")) > 1
     except OSError:
         return False
 
