@@ -17,7 +17,7 @@ if PEER is None:
     pytest.skip("no ../shared/peers/freediameter", allow_module_level=True)
 for command in ("freeDiameterd", "certtool", "make", "gcc"):
     if shutil.which(command) is None:
-        pytest.skip(f"no {command}: install freediameterd libfreediameter-dev gnutls-bin", allow_module_level=True)
+        pytest.skip(f"no {command}: install freediameterd libfreediameter-dev gnutls-bin make", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")
