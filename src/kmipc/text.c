@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "kmip/codec/print.h"
+#include "kmip/codec/table.h"
 #include "kmip/codec/value.h"
 #include "kmipc/kmipc.h"
 
@@ -12,35 +13,16 @@
 #define TAG_LAST  0x420fffu
 #define DEPTH_MAX 8u
 
-/* ---- names: case, blanks, '-', '_', '.' and '#' don't matter ---- */
-
-static const char *next_char(const char *at)
-{
-    while (*at != '\0' && isalnum((unsigned char)*at) == 0)
-        at++;
-    return at;
-}
-
-static bool same_name(const char *a, const char *b)
-{
-    for (a = next_char(a), b = next_char(b); *a != '\0' && *b != '\0';
-         a = next_char(a + 1), b = next_char(b + 1)) {
-        if (tolower((unsigned char)*a) != tolower((unsigned char)*b))
-            return false;
-    }
-    return *a == *b;
-}
-
 uint32_t kmipc_tag(const char *name)
 {
-    if (*next_char(name) == '\0')
+    if (kmip_same_name(name, "")) /* no word in it */
         return 0;
     const struct kmip_tag_row *exact = kmip_tag_named(bytes_str(name));
     if (exact != NULL)
         return exact->tag;
     for (uint32_t tag = TAG_FIRST; tag <= TAG_LAST; tag++) {
         const struct kmip_tag_row *row = kmip_tag_row(tag);
-        if (row != NULL && (same_name(row->name, name) || same_name(row->title, name)))
+        if (row != NULL && (kmip_same_name(row->name, name) || kmip_same_name(row->title, name)))
             return tag;
     }
     return 0;
@@ -63,7 +45,7 @@ static bool find_value(const struct kmip_enum *values, const char *name, uint32_
     const struct kmip_enum_value *exact = kmip_enum_named(values, bytes_str(name));
     for (uint16_t i = 0; i < values->count && exact == NULL; i++) {
         const struct kmip_enum_value *value = &values->values[i];
-        if (same_name(value->name, name) || same_name(value->title, name))
+        if (kmip_same_name(value->name, name) || kmip_same_name(value->title, name))
             exact = value;
     }
     if (exact != NULL)

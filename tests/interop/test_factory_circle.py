@@ -270,6 +270,19 @@ def test_a_factory_that_is_restored(circle, fleet):
     assert circle.devices("--state", "provisioned")["0x00b0c000"]
 
 
+def killed_within(daemon, delay, *args):
+    """`claviger ARGS`, kill -9 of its daemon's supervisor `delay` seconds later, and the daemon's next start."""
+    with subprocess.Popen([program("claviger"), "--socket", str(daemon.socket), *args],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        time.sleep(delay)
+        kids = daemon.kids().values()
+        daemon.process.send_signal(signal.SIGKILL)
+        daemon.process.wait(10)
+        process.wait(60)
+    wait_for(lambda: not any(alive(kid) for kid in kids), "the daemon's children to end")
+    daemon.start()
+
+
 def test_a_rotation_that_is_killed(circle, fleet):
     """kill -9 all over a new domain key for the packages: stations get their keys before, between and after."""
     station = Station(circle, "line-rotate")
@@ -278,15 +291,7 @@ def test_a_rotation_that_is_killed(circle, fleet):
         return next(d for d in circle.factory.json("vault", "list")["domains"] if d.get("factory"))
     first, nodes = state()["version"], 0x00B0B000
     for i, delay in enumerate((0.02, 0.3, 1.0, 2.5)):
-        with subprocess.Popen([program("claviger"), "--socket", str(circle.factory.socket), "vault", "rotate", "--factory"],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            time.sleep(delay)
-            kids = circle.factory.kids().values()
-            circle.factory.process.send_signal(signal.SIGKILL)
-            circle.factory.process.wait(10)
-            process.wait(60)
-        wait_for(lambda k=kids: not any(alive(kid) for kid in k), "the daemon's children to end")
-        circle.factory.start()
+        killed_within(circle.factory, delay, "vault", "rotate", "--factory")
         station.provision(fleet(nodes + i))
         wait_for(lambda: not state()["resealing"], "the rotation to be finished", 30)
         station.provision(fleet(nodes + 16 + i))
@@ -309,15 +314,7 @@ def test_an_operator_killed_at_the_import(circle, fleet):
     path = circle.export("import.xml", "--nodes", "0x00b05000-0x00b0500f")
     for delay in (0.05, 0.2):
         before = {n["id"] for n in circle.operator.nodes()}
-        with subprocess.Popen([program("claviger"), "--socket", str(circle.operator.socket), "batch", "import", NETWORK, str(path)],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            time.sleep(delay)
-            kids = circle.operator.kids().values()
-            circle.operator.process.send_signal(signal.SIGKILL)
-            circle.operator.process.wait(10)
-            process.wait(60)
-        wait_for(lambda k=kids: not any(alive(kid) for kid in k), "the daemon's children to end")
-        circle.operator.start()
+        killed_within(circle.operator, delay, "batch", "import", NETWORK, str(path))
         new = {n["id"] for n in circle.operator.nodes()} - before
         assert len(new) in (0, 4)
     assert take(circle, path)["refused"] == 0

@@ -476,6 +476,9 @@ def test_claviger_from_elsewhere(daemon, folder, admin, station):
     made = run(mine + ["--json", "user", "create", "carol", "--role", "technician"]).json
     assert made["password"]
     assert "carol" in run(mine + ["user", "list"]).out
+    run(mine + ["user", "role", "carol", "auditor"])
+    assert {u["name"]: u["role"] for u in run(mine + ["--json", "user", "list"]).json["users"]}["carol"] == "auditor"
+    assert run(mine + ["user", "role", "carol", "emperor"], status=None).status != DONE
     run(mine + ["user", "disable", "carol"])
     run(base + ["--user", "carol", "--login-password-file", secret_file(folder, made["password"]), "status"], status=REFUSED)
     run(mine + ["user", "enable", "carol"])
@@ -485,7 +488,7 @@ def test_claviger_from_elsewhere(daemon, folder, admin, station):
     run(base + ["--user", "carol", "--login-password-file", secret_file(folder, "her own long words"), "status"])
     run(mine + ["user", "remove", "carol"])
     assert "clavigerd" in run(base[:3] + ["--identity", station, "status"]).out
-    run(base[:3] + ["--user", "admin", "--login-password-file", password, "status"], status=None).status != DONE
+    assert run(base[:3] + ["--user", "admin", "--login-password-file", password, "status"], status=None).status != DONE
     run(base + ["status"], status=None).status != DONE  # as whom?
 
 

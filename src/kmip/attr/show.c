@@ -1,6 +1,5 @@
 #include "kmip/attr/show.h"
 
-#include <ctype.h>
 #include <stdio.h>
 
 #include "kmip/attr/rules.h"
@@ -52,29 +51,12 @@ const char *kmip_show_enum(uint32_t tag, uint32_t value, char text[16])
     return text;
 }
 
-static const char *next_char(const char *at)
-{
-    while (*at != '\0' && isalnum((unsigned char)*at) == 0)
-        at++;
-    return at;
-}
-
-static bool same_name(const char *a, const char *b)
-{
-    for (a = next_char(a), b = next_char(b); *a != '\0' && *b != '\0';
-         a = next_char(a + 1), b = next_char(b + 1)) {
-        if (tolower((unsigned char)*a) != tolower((unsigned char)*b))
-            return false;
-    }
-    return *a == *b;
-}
-
 bool kmip_show_enum_find(uint32_t tag, const char *name, uint32_t *ret_value)
 {
     const struct kmip_tag_row *row = kmip_tag_row(tag);
     for (uint16_t i = 0; row != NULL && row->values != NULL && i < row->values->count; i++) {
         const struct kmip_enum_value *value = &row->values->values[i];
-        if (same_name(value->title, name) || same_name(value->name, name)) {
+        if (kmip_same_name(value->title, name) || kmip_same_name(value->name, name)) {
             *ret_value = value->value;
             return true;
         }

@@ -1,5 +1,6 @@
 #include "kmip/codec/table.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 #include "kmip/codec/table_rows.h"
@@ -171,4 +172,21 @@ uint32_t kmip_reason_titled(const char *title, uint16_t version)
         if (strcmp(reasons->values[i].title, title) == 0)
             return kmip_reason_for(reasons->values[i].value, version);
     return KMIP_REASON_GENERAL_FAILURE;
+}
+
+static const char *next_char(const char *at)
+{
+    while (*at != '\0' && isalnum((unsigned char)*at) == 0)
+        at++;
+    return at;
+}
+
+bool kmip_same_name(const char *a, const char *b)
+{
+    for (a = next_char(a), b = next_char(b); *a != '\0' && *b != '\0';
+         a = next_char(a + 1), b = next_char(b + 1)) {
+        if (tolower((unsigned char)*a) != tolower((unsigned char)*b))
+            return false;
+    }
+    return *a == *b;
 }

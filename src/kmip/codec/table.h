@@ -50,6 +50,8 @@ const struct kmip_enum_value *kmip_enum_named(const struct kmip_enum *values, st
 /* The same by the tag that has the enumeration. The name is NULL where the value has none. */
 const char *kmip_enum_name(uint32_t tag, uint32_t value);
 bool kmip_enum_find(uint32_t tag, struct bytes name, uint32_t *ret_value);
+/* As people write names: case, blanks, '-', '_', '.' and '#' don't matter. */
+bool kmip_same_name(const char *a, const char *b);
 /* Whether `version` has the value; extensions (top bit set) always. */
 bool kmip_enum_known(uint32_t tag, uint32_t value, uint16_t version);
 
